@@ -10,7 +10,8 @@ use std::{
     process::Command,
 };
 
-const OBJECT: &str = "inlay-xdp";
+/// The programs, and those that measure them.
+const OBJECTS: [&str; 2] = ["inlay-xdp", "inlay-bench-xdp"];
 
 fn main() {
     let out = PathBuf::from(variable("OUT_DIR"));
@@ -29,9 +30,11 @@ fn main() {
         fail("OUT_DIR is not inside a target directory");
     };
     build(&root, &target_dir, &linker);
-    let built = target_dir.join("bpfel-unknown-none").join("bpf").join(OBJECT);
-    if let Err(error) = fs::copy(&built, out.join(OBJECT)) {
-        fail(&format!("the build left no {}: {error}", built.display()));
+    for object in OBJECTS {
+        let built = target_dir.join("bpfel-unknown-none").join("bpf").join(object);
+        if let Err(error) = fs::copy(&built, out.join(object)) {
+            fail(&format!("the build left no {}: {error}", built.display()));
+        }
     }
 }
 

@@ -93,6 +93,8 @@ host() {
     address "$host" uplink "$link::2/64"
     address "$host" lo "$prefix::1/128"
     link_up "$host" uplink
+    link_works inlay-fabric "host$1"
+    link_works "$host" uplink
     route "$host" default via "$link::1"
     # Else what the dataplane leaves to the kernel would go round between host and fabric.
     route "$host" unreachable "$prefix::/64"
@@ -109,9 +111,11 @@ node() {
     # belongs to the node's end.
     whole_checksums "$node" eth0
     # The host has nothing to say on a tenant's link; it only receives what the dataplane leaves to it.
-    within "$host" ip link set "$1" addrgenmode none
+    echoed ip -n "$host" link set "$1" addrgenmode none
     link_up "$host" "$1"
     link_up "$node" eth0
+    link_works "$host" "$1"
+    link_works "$node" eth0
     address "$node" eth0 "$3/24"
     route "$node" default via "${3%.*}.1"
 }

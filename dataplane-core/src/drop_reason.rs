@@ -10,6 +10,17 @@ macro_rules! drop_reasons {
         }
 
         impl DropReason {
+            /// The reason of the number `number`, the first one for a number that none has: a
+            /// comparison and no table, for the kernel.
+            #[inline(always)]
+            #[must_use]
+            pub const fn from_number_or_first(number: u8) -> Self {
+                $(if number == Self::$name as u8 {
+                    return Self::$name;
+                })*
+                Self::Truncated
+            }
+
             /// All of them, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -37,6 +48,8 @@ drop_reasons! {
     BadIpv4Header "bad-ipv4-header",
     /// The IPv4 header has options; the node was sent a parameter problem.
     Ipv4Options "ipv4-options",
+    /// The protocol's number stands for an extension header in IPv6.
+    ReservedProtocol "reserved-protocol",
     /// The IPv4 header's reserved flag is set.
     ReservedFlag "reserved-flag",
     /// A node sent from a MAC address that is not its port's.

@@ -8,7 +8,7 @@ use crate::{
     ids::{HostPrefix, Tick, VirtualIp},
     substrate::Tag,
     tables::{Direction, records::NONE},
-    wire::l4::{ICMP, TCP, TcpFlags, UDP},
+    wire::l4::{ICMP, RECEIVER_ASKS, SENDER_ASKS, TCP, TcpFlags, UDP},
 };
 
 /// A flow as one port sees it, the same for both directions.
@@ -21,8 +21,8 @@ pub struct FlowKey {
     pub local: VirtualIp,
     /// The other's.
     pub remote: VirtualIp,
-    /// The ports of both, the local one first, in memory order. For ICMP echo the identifier in the
-    /// place of the side that asks, and zero; for other ICMP 0xffff, then type and code.
+    /// The ports of both, the local one first, in memory order. For ICMP echo the identifier, then which
+    /// side asks ([`SENDER_ASKS`] for the local one); for other ICMP 0xffff, then type and code.
     pub ports: u32,
     /// One more than the port's slot where the port forwards for others, whose flows may also end
     /// at another port of this host; else 0.
@@ -80,6 +80,14 @@ impl FlowKey {
         u16::from_be((self.ports >> 16) as u16)
     }
 
+    /// Whether it is an ICMP echo.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_echo(&self) -> bool {
+        let kind = (self.ports >> 16) as u16;
+        self.protocol() == ICMP && (kind == SENDER_ASKS || kind == RECEIVER_ASKS)
+    }
+
     /// What rules match of a packet that starts this flow in `origin`: the destination port, or
     /// ICMP's type and code.
     #[inline(always)]
@@ -90,8 +98,8 @@ impl FlowKey {
                 Direction::Outbound => self.remote_port(),
                 Direction::Inbound => self.local_port(),
             },
-            ICMP if self.local_port() == 0xffff && self.remote_port() != 0 => self.remote_port(),
-            ICMP => ECHO_REQUEST,
+            ICMP if self.is_echo() => ECHO_REQUEST,
+            ICMP => self.remote_port(),
             _ => 0,
         }
     }
@@ -479,7 +487,8 @@ mod tests {
         let key = |protocol, local, remote| FlowKey::new(tag, protocol, ip, ip, ports(local, remote), 0);
         assert_eq!(key(TCP, 1000, 80).service(Direction::Outbound), 80);
         assert_eq!(key(TCP, 1000, 80).service(Direction::Inbound), 1000);
-        assert_eq!(key(ICMP, 77, 0).service(Direction::Outbound), 0x0800);
+        let echo = key(ICMP, 0, SENDER_ASKS.to_be());
+        assert_eq!(echo.service(Direction::Outbound), 0x0800);
         assert_eq!(key(ICMP, 0xffff, 0x0d00).service(Direction::Inbound), 0x0d00);
         assert_eq!(key(50, 0, 0).service(Direction::Inbound), 0);
         assert_eq!(key(TCP, 1, 2).vni(), 7);

@@ -203,11 +203,12 @@ impl Tick {
         Self((nanoseconds >> 24) as u32)
     }
 
-    /// Ticks from `earlier` to this one.
+    /// Ticks from `earlier` to this one; 0 where another CPU's clock was read a little later.
     #[inline(always)]
     #[must_use]
     pub const fn since(self, earlier: Self) -> u32 {
-        self.0.wrapping_sub(earlier.0)
+        let ticks = self.0.wrapping_sub(earlier.0);
+        if ticks > i32::MAX as u32 { 0 } else { ticks }
     }
 }
 
@@ -240,5 +241,6 @@ mod tests {
     #[test]
     fn ticks_wrap() {
         assert_eq!(Tick(3).since(Tick(u32::MAX)), 4);
+        assert_eq!(Tick(3).since(Tick(4)), 0);
     }
 }

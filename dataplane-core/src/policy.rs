@@ -68,7 +68,7 @@ pub fn search<T: Tables>(tables: &T, span: Span, point: u32) -> Option<Interval>
 }
 
 /// The first rule of `policy` that matches, if any does.
-#[inline(never)]
+#[inline(always)]
 pub fn evaluate<T: Tables>(tables: &T, policy: u32, question: &Question) -> Option<Match> {
     let policy = tables.policy(policy)?;
     if policy.rules == 0 {

@@ -16,6 +16,7 @@
 )]
 
 mod context;
+mod functions;
 mod maps;
 mod tables;
 
@@ -28,7 +29,7 @@ use inlay_core::{
     drop_reason::DropReason,
     linear::{self, Linear as _},
     pipeline::{
-        self, Work, account_drop,
+        self, Work,
         fast::{self, Fast},
     },
     rewrite::Verdict,
@@ -49,10 +50,10 @@ const DECLINED: u32 = u32::MAX;
 pub fn inlay_outbound(context: XdpContext) -> u32 {
     let interface_index = XdpBuffer(context.ctx).interface_index();
     if interface_index == LOOPBACK {
-        return full_outbound(context.ctx, explained(), true);
+        return inlay_full_outbound(context.ctx, explained(), 1);
     }
     match fast_outbound(context.ctx, interface_index) {
-        DECLINED => full_outbound(context.ctx, interface_index, false),
+        DECLINED => inlay_full_outbound(context.ctx, interface_index, 0),
         action => action,
     }
 }
@@ -62,10 +63,10 @@ pub fn inlay_outbound(context: XdpContext) -> u32 {
 pub fn inlay_inbound(context: XdpContext) -> u32 {
     let interface_index = XdpBuffer(context.ctx).interface_index();
     if interface_index == LOOPBACK {
-        return full_inbound(context.ctx, explained(), true);
+        return inlay_full_inbound(context.ctx, explained(), 1);
     }
     match fast_inbound(context.ctx, interface_index) {
-        DECLINED => full_inbound(context.ctx, interface_index, false),
+        DECLINED => inlay_full_inbound(context.ctx, interface_index, 0),
         action => action,
     }
 }
@@ -87,10 +88,10 @@ fn fast_outbound(context: *mut xdp_md, interface_index: u32) -> u32 {
     let tables = KernelTables::new(context, false);
     let frame = buffer.frame(interface_index);
     match fast::outbound(&tables, &mut buffer.packet(), &frame) {
-        Fast::Done(outbound) => match linear::apply_inlay(&mut buffer, &outbound.inlay) {
-            Ok(()) => redirect(outbound.device),
-            Err(_) => xdp_action::XDP_DROP,
-        },
+        Fast::Done(outbound) => {
+            let applied = linear::apply_inlay(&mut buffer, &outbound.inlay);
+            leave(&tables, outbound.network, Direction::Outbound, outbound.device, applied)
+        }
         Fast::Drop(network, reason) if !tables.may_send_event() => {
             tables.count_drop(network, Direction::Outbound, reason);
             xdp_action::XDP_DROP
@@ -105,48 +106,58 @@ fn fast_inbound(context: *mut xdp_md, interface_index: u32) -> u32 {
     let tables = KernelTables::new(context, false);
     let frame = buffer.frame(interface_index);
     let Some(inbound) = fast::inbound(&tables, &mut buffer.packet(), &frame) else { return DECLINED };
-    match linear::apply_restore(&mut buffer, &inbound.restore) {
-        Ok(()) => redirect(inbound.port),
-        Err(_) => xdp_action::XDP_DROP,
-    }
+    let applied = linear::apply_restore(&mut buffer, &inbound.restore);
+    leave(&tables, inbound.network, Direction::Inbound, inbound.port, applied)
 }
 
+/// The end of the fast path: what still fails is counted, without an event.
+#[inline(always)]
+fn leave(
+    tables: &KernelTables,
+    network: u32,
+    direction: Direction,
+    device: u32,
+    applied: Result<(), DropReason>,
+) -> u32 {
+    let reason = match applied {
+        Ok(()) => match redirect(device) {
+            xdp_action::XDP_REDIRECT => return xdp_action::XDP_REDIRECT,
+            _ => DropReason::NoDevice,
+        },
+        Err(reason) => reason,
+    };
+    tables.count_drop(network, direction, reason);
+    xdp_action::XDP_DROP
+}
+
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn full_outbound(context: *mut xdp_md, interface_index: u32, is_dry: bool) -> u32 {
+extern "C" fn inlay_full_outbound(context: *mut xdp_md, interface_index: u32, is_dry: u32) -> u32 {
     let mut buffer = XdpBuffer(context);
-    let tables = KernelTables::new(context, is_dry);
-    let Some(work) = work() else { return xdp_action::XDP_DROP };
+    let tables = KernelTables::new(context, is_dry != 0);
+    let Some(work) = maps::work() else { return xdp_action::XDP_DROP };
     work.start(buffer.frame(interface_index), Direction::Outbound);
     let decided = pipeline::outbound(&tables, &mut buffer.packet(), work);
-    finish(&mut buffer, &tables, work, decided)
+    finish(&mut buffer, work, is_dry, decided)
 }
 
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn full_inbound(context: *mut xdp_md, interface_index: u32, is_dry: bool) -> u32 {
+extern "C" fn inlay_full_inbound(context: *mut xdp_md, interface_index: u32, is_dry: u32) -> u32 {
     let mut buffer = XdpBuffer(context);
-    let tables = KernelTables::new(context, is_dry);
-    let Some(work) = work() else { return xdp_action::XDP_DROP };
+    let tables = KernelTables::new(context, is_dry != 0);
+    let Some(work) = maps::work() else { return xdp_action::XDP_DROP };
     work.start(buffer.frame(interface_index), Direction::Inbound);
     let decided = pipeline::inbound(&tables, &mut buffer.packet(), work);
-    finish(&mut buffer, &tables, work, decided)
-}
-
-/// This CPU's scratch: more than a stack holds.
-#[inline(always)]
-fn work() -> Option<&'static mut Work> {
-    let work = maps::WORK.get_ptr_mut(0)?;
-    // SAFETY: a program runs to its end before another starts on this CPU, and takes this once.
-    // `start` writes what is read before anything else of it is: in what an earlier packet left,
-    // and in a fresh map's zeros, every field holds a valid value.
-    Some(unsafe { &mut *work })
+    finish(&mut buffer, work, is_dry, decided)
 }
 
 /// The one place that turns a decision into an action.
 #[inline(always)]
 fn finish(
     buffer: &mut XdpBuffer,
-    tables: &KernelTables,
     work: &Work,
+    is_dry: u32,
     decided: Result<Verdict, DropReason>,
 ) -> u32 {
     let applied = match decided {
@@ -155,14 +166,19 @@ fn finish(
     };
     let reason = match applied {
         Ok(Verdict::Pass) => return xdp_action::XDP_PASS,
-        Ok(Verdict::Reply) => return xdp_action::XDP_TX,
+        Ok(Verdict::Reply) => {
+            if let Some(reason) = work.told {
+                functions::inlay_account_drop(reason as u32, is_dry);
+            }
+            return xdp_action::XDP_TX;
+        }
         Ok(Verdict::Deliver(device) | Verdict::Send(device)) => match redirect(device) {
             xdp_action::XDP_REDIRECT => return xdp_action::XDP_REDIRECT,
             _ => DropReason::NoDevice,
         },
         Err(reason) => reason,
     };
-    account_drop(tables, work, reason);
+    functions::inlay_account_drop(reason as u32, is_dry);
     xdp_action::XDP_DROP
 }
 

@@ -79,3 +79,14 @@ pub static EXPLAIN: Array<u32, 1> = Array::new();
 /// The full pipeline's scratch.
 #[btf_map]
 pub static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
+
+/// This CPU's scratch: more than a stack holds.
+#[inline(always)]
+pub fn work() -> Option<&'static mut Work> {
+    let work = WORK.get_ptr_mut(0)?;
+    // SAFETY: a program runs to its end before another starts on this CPU, and of its functions only
+    // one uses the scratch at a time: a caller passes its borrow on. `Work::start` writes what is read
+    // before anything else of it is; in what an earlier packet left, and in a fresh map's zeros, every
+    // field holds a valid value.
+    Some(unsafe { &mut *work })
+}

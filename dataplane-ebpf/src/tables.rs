@@ -13,7 +13,8 @@ use inlay_core::{
     event::DropEvent,
     flow::{Flow, FlowKey, FlowRecord},
     ids::{HostPrefix, MacAddress, Tick},
-    pipeline::trace::Step,
+    pipeline::{Work, trace::Step},
+    policy::{Match, Question},
     substrate::Tag,
     tables::{
         Direction, Resolved, Tables,
@@ -26,7 +27,7 @@ use inlay_core::{
     },
 };
 
-use crate::maps;
+use crate::{functions, maps};
 
 /// The maps, for one run of a program.
 #[derive(Clone, Copy)]
@@ -111,11 +112,12 @@ impl Tables for KernelTables {
         if self.is_dry {
             return counter.get();
         }
-        // SAFETY: the counter lies in a map, which all CPUs change by this one instruction. Rust
-        // offers no atomic addition for BPF but this intrinsic.
+        // Rust offers no atomic addition for BPF but this intrinsic. With a relaxed order LLVM 22 takes
+        // the instruction that returns nothing, and the operand for the result.
+        // SAFETY: the counter lies in a map, which all CPUs change by this one instruction.
         #[cfg(target_arch = "bpf")]
         unsafe {
-            atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter.as_ptr(), 1)
+            atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(counter.as_ptr(), 1)
         }
         #[cfg(not(target_arch = "bpf"))]
         counter.replace(counter.get() + 1)
@@ -244,9 +246,14 @@ impl Tables for KernelTables {
             return;
         }
         if let Some(counters) = maps::DROPS.get_ptr_mut(network << 1 | direction as u32) {
-            let index = reason as usize & (DropReason::COUNTERS - 1);
-            // SAFETY: the element is this CPU's, and the mask keeps the index inside.
-            unsafe { *counters.cast::<u64>().add(index) += 1 };
+            let number = reason as u32;
+            // The compiler knows the reasons' range and would remove the mask, by which the verifier
+            // sees that the index stays inside: a volatile read is of any number.
+            // SAFETY: the element is this CPU's.
+            unsafe {
+                let index = (&raw const number).read_volatile() as usize & (DropReason::COUNTERS - 1);
+                *counters.cast::<u64>().add(index) += 1;
+            }
         }
     }
 
@@ -303,6 +310,21 @@ impl Tables for KernelTables {
         if let Some(place) = maps::TRACE.get_ptr_mut(step as u32) {
             // SAFETY: one `explain` runs at a time.
             unsafe { *place = [1, value] };
+        }
+    }
+
+    #[inline(always)]
+    fn evaluate(&self, policy: u32, question: &Question) -> Option<Match> {
+        let Question { remote, groups, service } = *question;
+        functions::from_answer(functions::inlay_evaluate(policy, remote.0, groups, service))
+    }
+
+    #[inline(always)]
+    fn track(&self, _work: &mut Work) -> Result<(), DropReason> {
+        // The function takes the work from its map, as its caller did.
+        match functions::inlay_track(u32::from(self.is_dry)) {
+            0 => Ok(()),
+            answer => Err(functions::reason(answer)),
         }
     }
 }

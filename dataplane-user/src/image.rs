@@ -10,7 +10,7 @@ use inlay_core::{
     ids::HostPrefix,
     tables::records::{
         Config, ForwarderKey, Interval, MappingKey, MappingRecord, NetworkRecord, PolicyRecord,
-        PortRecord, RouteTarget, Row, SubnetRecord,
+        PortRecord, RouteTarget, Row, Span, SubnetRecord,
     },
 };
 
@@ -175,24 +175,43 @@ impl Image {
     /// Without the content that nothing refers to any more.
     #[must_use]
     pub fn referenced(mut self) -> Self {
-        let spans = self
-            .policies
-            .values()
-            .flat_map(|policy| [policy.addresses, policy.groups, policy.services])
-            .chain(self.subnets.values().map(|subnet| subnet.routes))
-            .chain(self.networks.values().map(|network| network.subnets));
-        let used: BTreeSet<u32> = spans.flat_map(|span| span.base..span.base + span.count).collect();
+        let used: BTreeSet<u32> = self.spans().flat_map(|span| indexes(span)).collect();
         self.intervals.retain(|index, _| used.contains(index));
-        let rows = self.policies.values().flat_map(|policy| {
-            [policy.addresses, policy.groups, policy.services]
-                .into_iter()
-                .flat_map(|span| span.base..span.base + span.count)
-                .filter_map(|index| self.intervals.get(&index))
-                .map(|interval| interval.value)
-                .chain([policy.allow])
-        });
-        let rows: BTreeSet<u32> = rows.collect();
+        let rows = self.referenced_rows();
         self.rows.retain(|index, _| rows.contains(index));
+        let targets = self.referenced_targets();
+        self.route_targets.retain(|index, _| targets.contains(index));
         self
     }
+
+    /// The intervals that policies, subnets and networks refer to.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+        let policies = self.policies.values();
+        policies
+            .flat_map(|policy| [policy.addresses, policy.groups, policy.services])
+            .chain(self.subnets.values().map(|subnet| subnet.routes))
+            .chain(self.networks.values().map(|network| network.subnets))
+    }
+
+    /// The rows that policies and their intervals refer to.
+    pub(crate) fn referenced_rows(&self) -> BTreeSet<u32> {
+        let rows = self.policies.values().flat_map(|policy| {
+            let spans = [policy.addresses, policy.groups, policy.services];
+            spans.into_iter().flat_map(|span| self.values(span)).chain([policy.allow])
+        });
+        rows.collect()
+    }
+
+    /// The targets that the intervals of route tables refer to.
+    pub(crate) fn referenced_targets(&self) -> BTreeSet<u32> {
+        self.subnets.values().flat_map(|subnet| self.values(subnet.routes)).collect()
+    }
+
+    fn values(&self, span: Span) -> impl Iterator<Item = u32> {
+        indexes(span).filter_map(|index| self.intervals.get(&index)).map(|interval| interval.value)
+    }
+}
+
+fn indexes(span: Span) -> std::ops::Range<u32> {
+    span.base..span.base.saturating_add(span.count)
 }

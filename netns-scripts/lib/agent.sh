@@ -55,10 +55,12 @@ stop() {
     rm -f "$run/$host.pid"
 }
 
-# end PID: asks, waits for the exit with a deadline, then insists.
+# end PID: asks, waits for the exit with a deadline, then insists. A process that has exited has no command
+# line any more, even while nobody has collected its exit code.
 end() {
     echoed kill -TERM "$1" || return 0
-    timeout 10 tail -s 0.05 -f --pid="$1" /dev/null || true
+    # shellcheck disable=SC2016  # the inner shell expands them
+    timeout 10 sh -c 'while [ -n "$(tr -d "\0" <"/proc/$1/cmdline")" ]; do :; done' - "$1" 2>/dev/null || true
     if is_agent "$1"; then
         echoed kill -KILL "$1" || true
     fi

@@ -40,7 +40,7 @@ require_root() {
 # namespace NAME: an empty namespace with its loopback up.
 namespace() {
     echoed ip netns add "$1"
-    within "$1" ip link set lo up
+    link_up "$1" lo
 }
 
 has_namespace() {
@@ -89,14 +89,25 @@ veth() {
 
 # link_up NAMESPACE INTERFACE
 link_up() {
-    within "$1" ip link set "$2" up
+    echoed ip -n "$1" link set "$2" up
+}
+
+# link_works NAMESPACE INTERFACE: the condition that the kernel has taken note of the carrier, with a
+# deadline of five seconds. Until then an interface joins no multicast group, so it hears nobody ask for
+# its address. It may take note a second late, but does so at once where it is asked.
+link_works() {
+    # shellcheck disable=SC2016  # the inner shell expands them
+    timeout 5 sh -c 'until ip -n "$1" link show dev "$2" | grep -q "state UP"; do :; done' - "$1" "$2" || {
+        say "interface $2 in namespace $1 is not up within 5 s: look at 'ip -n $1 link show $2'"
+        return 1
+    }
 }
 
 # address NAMESPACE INTERFACE ADDRESS/LENGTH
 address() {
     case $3 in
-        *:*) within "$1" ip address add "$3" dev "$2" nodad ;;
-        *) within "$1" ip address add "$3" dev "$2" ;;
+        *:*) echoed ip -n "$1" address add "$3" dev "$2" nodad ;;
+        *) echoed ip -n "$1" address add "$3" dev "$2" ;;
     esac
 }
 
@@ -104,7 +115,7 @@ address() {
 route() {
     namespace=$1
     shift
-    within "$namespace" ip route add "$@"
+    echoed ip -n "$namespace" route add "$@"
 }
 
 # whole_checksums NAMESPACE INTERFACE: makes an end of a veth fit to face an XDP program on the other end.
@@ -113,7 +124,7 @@ route() {
 #   gro on   what is redirected into a veth is lost in silence unless the far end polls, which GRO
 #            (or an XDP program of its own) makes it do.
 whole_checksums() {
-    within "$1" ethtool -K "$2" tx off gro on
+    within "$1" ethtool -K "$2" tx off gro on >/dev/null
 }
 
 # reaches NAMESPACE ADDRESS: the condition that a path works, with a deadline of five seconds.
@@ -126,7 +137,7 @@ reaches() {
 
 # forget_neighbours NAMESPACE INTERFACE: as cold as after boot.
 forget_neighbours() {
-    within "$1" ip -6 neigh flush dev "$2" >/dev/null
+    echoed ip -n "$1" -6 neigh flush dev "$2" >/dev/null
 }
 
 # remove_instance HOST: what an agent leaves behind on purpose when it stops: pinned links and maps, and

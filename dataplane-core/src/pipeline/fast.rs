@@ -42,6 +42,8 @@ pub struct Outbound {
     pub inlay: Inlay,
     /// The uplink.
     pub device: u32,
+    /// Slot of the network.
+    pub network: u32,
 }
 
 /// A restored packet and the port that it is for.
@@ -51,6 +53,8 @@ pub struct Inbound {
     pub restore: Restore,
     /// The port.
     pub port: u32,
+    /// Slot of the network.
+    pub network: u32,
 }
 
 /// From a node.
@@ -128,7 +132,7 @@ fn established<T: Tables>(
     };
     let mut inlay = translate::inlay(&header, transport.ports, from, to);
     (inlay.destination_mac, inlay.source_mac) = (destination, source);
-    Some(Outbound { inlay, device })
+    Some(Outbound { inlay, device, network: port.network })
 }
 
 /// The ports of a whole TCP or UDP header that moves no state.
@@ -188,6 +192,7 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
     let is_inlaid = local.prefix == config.prefix
         && local.tag.kind() == Kind::Ipv4 as u8
         && local.tag == remote.tag
+        && remote.prefix != config.prefix
         && u32::from(header.hop_limit) >= config.hop_limit_min
         && header.payload_length <= u16::MAX - ipv4::LEN as u16;
     if !is_inlaid {
@@ -224,5 +229,5 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
         payload_length: header.payload_length,
     };
     let restore = translate::restore(&substrate, port.mac);
-    Some(Inbound { restore, port: record.port })
+    Some(Inbound { restore, port: record.port, network: port.network })
 }

@@ -11,7 +11,7 @@ use crate::{
         parse::{self, SUBSTRATE_L4, Substrate},
         related,
         trace::Step,
-        track::{Request, track},
+        track::Request,
         translate,
     },
     policy::search,
@@ -49,7 +49,8 @@ pub fn inbound<T: Tables>(
         kind if kind == Kind::Ipv4 as u8 => {}
         _ => return Err(DropReason::BadKind),
     }
-    let is_tenant = header.source.tag.kind() == Kind::Ipv4 as u8;
+    // A node sends to its own network alone, so that this is of a router or host of the substrate.
+    let is_tenant = header.source.tag == header.destination.tag;
     if !is_tenant && header.next_header == ipv6::ICMPV6 {
         return substrate_error(tables, packet, work, &header);
     }
@@ -73,14 +74,18 @@ fn tenant<T: Tables>(
     if remote.tag != local.tag {
         return Err(DropReason::CrossNetwork);
     }
-    let substrate = parse::substrate(packet, header)?;
+    // What this host's nodes send to each other never takes the fabric.
+    if remote.prefix == config.prefix {
+        return Err(DropReason::ForgedSource);
+    }
+    work.substrate = parse::substrate(packet, header)?;
     let sender = authorize::host(tables, &remote)?;
     tables.trace(Step::FromHost, u64::from(sender.mapping.map_or(NONE, |mapping| mapping.host)));
     let slot = receiver(tables, config, &sender, &header)?;
     tables.trace(Step::ToPort, u64::from(slot));
     let port = tables.port(slot).ok_or(DropReason::NotHere)?;
     (work.subject.port, work.subject.network) = (slot, port.network);
-    receive(tables, packet, work, slot, port, &substrate)
+    receive(tables, packet, work, slot, port)
 }
 
 /// The port that a packet is for: one that forwards where the sender's routes say so, else the one
@@ -168,14 +173,13 @@ fn receive<T: Tables>(
     work: &mut Work,
     slot: u32,
     port: &PortRecord,
-    substrate: &Substrate,
 ) -> Result<Verdict, DropReason> {
-    let transport = transport(tables, packet, slot, substrate)?;
-    let (local, remote) = (substrate.header.destination, substrate.header.source);
+    let transport = transport(tables, packet, slot, &work.substrate)?;
+    let (local, remote) = (work.substrate.header.destination, work.substrate.header.source);
     let via = via(slot, port);
     let key = FlowKey::new(
         local.tag,
-        substrate.protocol,
+        work.substrate.protocol,
         local.virtual_ip,
         remote.virtual_ip,
         transport.ports,
@@ -184,10 +188,11 @@ fn receive<T: Tables>(
     work.request = Request::new(slot, Direction::Inbound, key, remote.prefix);
     work.request.transport = transport;
     if transport.icmp == Icmp::Error {
-        let at = l4_offset(substrate);
+        let at = l4_offset(&work.substrate);
         work.request.quoted = related::quoted(packet, at, Direction::Inbound, port.tag, via)?;
     }
-    track(tables, work)?;
+    tables.track(work)?;
+    let substrate = &work.substrate;
     if substrate.fragment.is_fragment() && substrate.fragment.offset() == 0 {
         fragments::remember(tables, &datagram(slot, substrate), transport.ports);
     }
@@ -216,22 +221,22 @@ fn substrate_error<T: Tables>(
     if quoted.source != header.destination || quoted.destination.tag != quoted.source.tag {
         return Err(DropReason::Unsolicited);
     }
-    let (substrate, payload) = quoted_payload(packet, quoted)?;
-    let growth = if substrate.had_fragment { FRAGMENT_GROWTH } else { GROWTH };
+    let payload = quoted_payload(packet, quoted, &mut work.substrate)?;
+    let growth = if work.substrate.had_fragment { FRAGMENT_GROWTH } else { GROWTH };
     let error = icmp::Error::from_icmpv6(kind, word, growth).ok_or(DropReason::Unsolicited)?;
     let key = MappingKey { tag: quoted.source.tag, virtual_ip: quoted.source.virtual_ip };
     let mapping = tables.mapping(&key).ok_or(DropReason::NotHere)?;
     let port = tables.port(mapping.port).ok_or(DropReason::NotHere)?;
     (work.subject.port, work.subject.network) = (mapping.port, port.network);
-    check_quoted(tables, packet, mapping.port, port, &substrate)?;
+    check_quoted(tables, packet, mapping.port, port, &work.substrate)?;
     let subnet = tables.subnet(port.subnet).ok_or(DropReason::NotHere)?;
     work.rewrite = Rewrite::SubstrateError(SubstrateError {
         destination_mac: port.mac,
         router: subnet.gateway,
         error,
-        quoted: translate::ipv4_header(&substrate),
+        quoted: translate::ipv4_header(&work.substrate),
         payload,
-        had_fragment: substrate.had_fragment,
+        had_fragment: work.substrate.had_fragment,
     });
     Ok(Verdict::Deliver(mapping.port))
 }
@@ -241,8 +246,9 @@ fn substrate_error<T: Tables>(
 fn quoted_payload(
     packet: &mut Packet<'_>,
     quoted: ipv6::Header,
-) -> Result<(Substrate, u64), DropReason> {
-    let mut substrate = Substrate {
+    substrate: &mut Substrate,
+) -> Result<u64, DropReason> {
+    *substrate = Substrate {
         header: quoted,
         protocol: quoted.next_header,
         fragment: ipv4::Fragment::ATOMIC,
@@ -259,14 +265,14 @@ fn quoted_payload(
         substrate.had_fragment = true;
         substrate.payload_length = substrate.payload_length.saturating_sub(ipv6::FRAGMENT_LEN as u16);
     }
-    let window = packet.window::<8>(quoted_l4(&substrate)).ok_or(DropReason::Truncated)?;
+    let window = packet.window::<8>(quoted_l4(substrate)).ok_or(DropReason::Truncated)?;
     let mut payload = window.u64::<0>();
-    let checksum = translate::restored_checksum(&substrate);
+    let checksum = translate::restored_checksum(substrate);
     if checksum.protocol == UDP {
         let field = checksum.delta.apply_udp((payload >> 48) as u16);
         payload = payload & 0x0000_ffff_ffff_ffff | u64::from(field) << 48;
     }
-    Ok((substrate, payload))
+    Ok(payload)
 }
 
 #[inline(always)]

@@ -89,8 +89,12 @@ pub struct Work {
     pub request: track::Request,
     /// The flow, as that port has it.
     pub record: FlowRecord,
+    /// The headers of a substrate packet, or of one that an error of the substrate quotes.
+    pub substrate: parse::Substrate,
     /// What the packet becomes, where it is not dropped.
     pub rewrite: Rewrite,
+    /// Why the packet goes no further, where its sender is told by an ICMP error.
+    pub told: Option<DropReason>,
 }
 
 impl Work {
@@ -100,6 +104,7 @@ impl Work {
         self.frame = frame;
         self.subject = Subject::new(direction);
         self.rewrite = Rewrite::Keep;
+        self.told = None;
     }
 
     /// For one frame.
@@ -108,12 +113,13 @@ impl Work {
         let subject = Subject::new(direction);
         let record = FlowRecord::start(NONE, direction, FlowState::OneWay, Tick(0));
         let request = track::Request::new(NONE, direction, subject.key, HostPrefix(0));
-        Self { frame, subject, request, record, rewrite: Rewrite::Keep }
+        let substrate = parse::Substrate::default();
+        Self { frame, subject, request, record, substrate, rewrite: Rewrite::Keep, told: None }
     }
 }
 
 /// Counts a drop, and tells of it where events are left.
-#[inline(never)]
+#[inline(always)]
 pub fn account_drop<T: Tables>(tables: &T, work: &Work, reason: DropReason) {
     let Work { frame, subject, .. } = work;
     tables.count_drop(subject.network, subject.direction, reason);

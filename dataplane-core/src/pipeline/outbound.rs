@@ -10,7 +10,7 @@ use crate::{
         parse::{self, L4},
         related, reply,
         trace::Step,
-        track::{Request, track},
+        track::Request,
         translate,
     },
     rewrite::{Hop, Rewrite, Verdict},
@@ -23,7 +23,7 @@ use crate::{
     wire::{
         ethernet::{self, ether_type},
         icmp, ipv4,
-        l4::{Icmp, TcpFlags, Transport},
+        l4::{ICMP, Icmp, TcpFlags, Transport},
     },
 };
 
@@ -79,9 +79,11 @@ fn ipv4<T: Tables>(
     work.subject.key =
         FlowKey::new(port.tag, header.protocol, header.source, header.destination, 0, 0);
     authorize::node(tables, slot, port, header.source)?;
+    if header.destination.is_not_unicast() || reply::is_broadcast(subnet, header.destination) {
+        return Err(DropReason::NotUnicast);
+    }
     if parse::has_options(&header) {
-        let error = icmp::Error::ParameterProblem(ipv4::LEN as u8);
-        return Ok(reply::error(work, port, subnet, &header, error));
+        return refuse_options(packet, work, sender, &header);
     }
     if header.fragment.is_reserved() {
         return Err(DropReason::ReservedFlag);
@@ -89,8 +91,8 @@ fn ipv4<T: Tables>(
     if !header.is_checksum_right() {
         return Err(DropReason::BadIpv4Header);
     }
-    if header.destination.is_not_unicast() || reply::is_broadcast(subnet, header.destination) {
-        return Err(DropReason::NotUnicast);
+    if parse::is_extension(header.protocol) {
+        return Err(DropReason::ReservedProtocol);
     }
     if header.destination == subnet.gateway {
         return reply::gateway(packet, work, port, subnet, &header);
@@ -100,6 +102,28 @@ fn ipv4<T: Tables>(
         return Ok(reply);
     }
     carry(tables, packet, work, sender, &header, &transport)
+}
+
+/// Options are not carried; the sender is told which octet is at fault: the first of them.
+#[inline(always)]
+fn refuse_options(
+    packet: &mut Packet<'_>,
+    work: &mut Work,
+    sender: &Sender<'_>,
+    header: &ipv4::Header,
+) -> Result<Verdict, DropReason> {
+    // The mask is for the verifier: a header has at most 60 bytes.
+    let at = (parse::L3 + header.header_length()) & 0x7f;
+    let transport = match header.protocol {
+        ICMP => Transport::read(packet, at, ICMP).unwrap_or_default(),
+        _ => Transport::default(),
+    };
+    if !reply::may_tell(header, transport.icmp) {
+        return Err(DropReason::Ipv4Options);
+    }
+    let error = icmp::Error::ParameterProblem(ipv4::LEN as u8);
+    let told = DropReason::Ipv4Options;
+    Ok(reply::error(work, sender.port, sender.subnet, header, error, told))
 }
 
 #[inline(always)]
@@ -146,7 +170,8 @@ fn too_big<T: Tables>(
         return Err(DropReason::TooBig);
     }
     let error = icmp::Error::FragmentationNeeded(mtu as u16);
-    Ok(Some(reply::error(work, sender.port, sender.subnet, header, error)))
+    let told = DropReason::TooBig;
+    Ok(Some(reply::error(work, sender.port, sender.subnet, header, error, told)))
 }
 
 /// Past the checks of the packet alone: the flow, the way, the other header.
@@ -168,7 +193,7 @@ fn carry<T: Tables>(
     if transport.icmp == Icmp::Error {
         work.request.quoted = related::quoted(packet, L4, Direction::Outbound, port.tag, via)?;
     }
-    track(tables, work)?;
+    tables.track(work)?;
     if header.fragment.is_fragment() && header.fragment.offset() == 0 {
         fragments::remember(tables, &datagram(slot, header), transport.ports);
     }
@@ -178,7 +203,9 @@ fn carry<T: Tables>(
             if !reply::may_tell(&header, transport.icmp) {
                 return Err(DropReason::TtlExceeded);
             }
-            return Ok(reply::error(work, port, subnet, &header, icmp::Error::TimeExceeded));
+            let error = icmp::Error::TimeExceeded;
+            let told = DropReason::TtlExceeded;
+            return Ok(reply::error(work, port, subnet, &header, error, told));
         }
         header.ttl -= 1;
     }
@@ -224,7 +251,7 @@ fn deliver<T: Tables>(
     if transport.icmp == Icmp::Error {
         work.request.quoted = related::quoted(packet, L4, Direction::Inbound, port.tag, via)?;
     }
-    track(tables, work)?;
+    tables.track(work)?;
     tables.count_port(slot, Direction::Inbound, u32::from(header.total_length));
     work.rewrite = Rewrite::Hop(Hop { destination_mac: port.mac, header: *header });
     Ok(Verdict::Deliver(slot))

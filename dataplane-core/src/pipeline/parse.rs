@@ -44,7 +44,7 @@ pub const fn has_options(header: &ipv4::Header) -> bool {
 }
 
 /// An inlaid packet's headers, made one: what IPv4 would say of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Substrate {
     /// The IPv6 header.
     pub header: ipv6::Header,

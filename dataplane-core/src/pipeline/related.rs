@@ -54,7 +54,13 @@ pub(super) fn ports(packet: &mut Packet<'_>, at: usize, protocol: u8) -> Option<
 /// Whether the error is about a flow of its port, and for or from that flow's local side.
 #[inline(always)]
 pub fn check<T: Tables>(tables: &T, request: &Request, epoch: u32) -> Result<(), DropReason> {
-    if request.quoted.local != request.key.local {
+    // A node that forwards speaks of packets between others, to the one that sent them.
+    let is_of_flow = if request.key.via == 0 {
+        request.quoted.local == request.key.local
+    } else {
+        request.quoted.remote == request.key.remote
+    };
+    if !is_of_flow {
         return Err(DropReason::Unsolicited);
     }
     let flow = tables.flow(&request.quoted).ok_or(DropReason::Unsolicited)?;

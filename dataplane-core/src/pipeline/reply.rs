@@ -76,7 +76,10 @@ pub fn gateway(
             }
             Ok(echo_reply(work, port, header))
         }
-        UDP => Ok(error(work, port, subnet, header, icmp::Error::PortUnreachable)),
+        UDP => {
+            let told = DropReason::NotForRouter;
+            Ok(error(work, port, subnet, header, icmp::Error::PortUnreachable, told))
+        }
         _ => Err(DropReason::NotForRouter),
     }
 }
@@ -88,7 +91,8 @@ fn echo_reply(work: &mut Work, port: &PortRecord, header: &ipv4::Header) -> Verd
     back(work, Rewrite::EchoReply(EchoReply { destination_mac: port.mac, header }))
 }
 
-/// The error about a packet of the node of `port`, quoting header and eight bytes.
+/// The error about a packet of the node of `port`, quoting header and eight bytes. The packet counts as
+/// dropped for the reason `told`.
 #[inline(always)]
 pub fn error(
     work: &mut Work,
@@ -96,7 +100,9 @@ pub fn error(
     subnet: &SubnetRecord,
     header: &ipv4::Header,
     error: icmp::Error,
+    told: DropReason,
 ) -> Verdict {
+    work.told = Some(told);
     let whole_words = header.total_length & !3;
     let wanted = (header.header_length() as u16 + 8).min(QUOTE_MAX);
     let error = NodeError {

@@ -9,7 +9,7 @@ use crate::{
         Subject, Work, locate, related, rings,
         trace::{FlowFound, Step},
     },
-    policy::{Question, evaluate, service_point},
+    policy::{Question, service_point},
     tables::{Direction, MappingKey, MappingRecord, PortRecord, SubnetRecord, Tables, records::NONE},
     wire::l4::{Icmp, TcpFlags, Transport},
 };
@@ -45,7 +45,7 @@ impl Request {
 ///
 /// # Errors
 /// The reason to drop it. `work.subject` then says which rule decided.
-#[inline(never)]
+#[inline(always)]
 pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
     let Work { request, record, subject, .. } = work;
     let port = tables.port(request.slot).ok_or(DropReason::UnknownPort)?;
@@ -146,7 +146,7 @@ fn decide<T: Tables>(
         groups: remote.map_or(0, |mapping| mapping.groups),
         service: service_point(origin, request.key.protocol(), request.key.service(origin)),
     };
-    let decided = evaluate(tables, port.policy, &question);
+    let decided = tables.evaluate(port.policy, &question);
     subject.rule = decided.map_or(NONE, |decided| decided.rule);
     tables.trace(step(request, Step::OutboundRule, Step::InboundRule), u64::from(subject.rule));
     if decided.is_none_or(|decided| !decided.allow) {
@@ -207,7 +207,7 @@ fn ask_acl<T: Tables>(
         groups: 0,
         service: service_point(request.direction, request.key.protocol(), service),
     };
-    let decided = evaluate(tables, subnet.acl, &question);
+    let decided = tables.evaluate(subnet.acl, &question);
     let rule = decided.map_or(NONE, |decided| decided.rule);
     tables.trace(step(request, Step::OutboundAcl, Step::InboundAcl), u64::from(rule));
     if decided.is_some_and(|decided| decided.allow) {

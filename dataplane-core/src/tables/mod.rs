@@ -7,10 +7,16 @@ pub mod records;
 use core::{cell::Cell, ops::Deref};
 
 use crate::{
+    drop_reason::DropReason,
     event::DropEvent,
     flow::{Flow, FlowKey, FlowRecord},
     ids::{HostPrefix, MacAddress, Tick},
-    pipeline::trace::Step,
+    pipeline::{
+        Work,
+        trace::Step,
+        track,
+    },
+    policy::{self, Match, Question},
     substrate::Tag,
 };
 pub use records::{
@@ -121,7 +127,7 @@ pub trait Tables {
     fn resolve(&self, prefix: HostPrefix) -> Resolved;
 
     /// Counts a drop.
-    fn count_drop(&self, network: u32, direction: Direction, reason: crate::drop_reason::DropReason);
+    fn count_drop(&self, network: u32, direction: Direction, reason: DropReason);
     /// Counts a packet of `len_bytes` that a port sent or was delivered.
     fn count_port(&self, port: u32, direction: Direction, len_bytes: u32);
     /// Whether a drop event may be sent: they are sampled.
@@ -130,4 +136,23 @@ pub trait Tables {
     fn send_event(&self, event: &DropEvent);
     /// Notes a step for `explain`; nothing otherwise.
     fn trace(&self, step: Step, value: u64);
+
+    /// Asks a policy. The kernel's tables do it in a function that is verified by itself, once.
+    fn evaluate(&self, policy: u32, question: &Question) -> Option<Match>
+    where
+        Self: Sized,
+    {
+        policy::evaluate(self, policy, question)
+    }
+
+    /// Asks the flow table and the rules about `work.request`; as for [`Tables::evaluate`].
+    ///
+    /// # Errors
+    /// Why the packet does not pass.
+    fn track(&self, work: &mut Work) -> Result<(), DropReason>
+    where
+        Self: Sized,
+    {
+        track::track(self, work)
+    }
 }

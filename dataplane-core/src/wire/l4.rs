@@ -55,15 +55,21 @@ pub struct Transport {
     pub icmp: Icmp,
 }
 
+/// In place of the second port of an echo whose request the sender of the packet makes; in a flow's key,
+/// the local side. A type of 255, which is reserved, so that no other message has it.
+pub const SENDER_ASKS: u16 = u16::from_ne_bytes([255, 1]);
+/// As [`SENDER_ASKS`], for the other side.
+pub const RECEIVER_ASKS: u16 = u16::from_ne_bytes([255, 2]);
+
 /// Kinds of ICMP messages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Icmp {
     /// Not ICMP.
     #[default]
     Not,
-    /// Echo request: `ports` is the identifier, then 0.
+    /// Echo request: `ports` is the identifier, then [`SENDER_ASKS`].
     EchoRequest,
-    /// Echo reply: `ports` is 0, then the identifier.
+    /// Echo reply: `ports` is the identifier, then [`RECEIVER_ASKS`].
     EchoReply,
     /// Destination unreachable, time exceeded or parameter problem: it quotes a packet. `ports` is as
     /// for `Other`.
@@ -98,8 +104,8 @@ impl Transport {
     const fn of_icmp(kind: u8, type_and_code: u16, identifier: u16) -> Self {
         let identifier = identifier as u32;
         let (ports, icmp) = match kind {
-            8 => (identifier, Icmp::EchoRequest),
-            0 => (identifier << 16, Icmp::EchoReply),
+            8 => (identifier | (SENDER_ASKS as u32) << 16, Icmp::EchoRequest),
+            0 => (identifier | (RECEIVER_ASKS as u32) << 16, Icmp::EchoReply),
             3 | 4 | 11 | 12 => (0xffff | (type_and_code as u32) << 16, Icmp::Error),
             _ => (0xffff | (type_and_code as u32) << 16, Icmp::Other),
         };
@@ -112,7 +118,10 @@ impl Transport {
     pub const fn swapped_ports(&self) -> u32 {
         match self.icmp {
             Icmp::Other | Icmp::Error => self.ports,
-            _ => self.ports.rotate_left(16),
+            Icmp::EchoRequest | Icmp::EchoReply => {
+                self.ports ^ ((SENDER_ASKS ^ RECEIVER_ASKS) as u32) << 16
+            }
+            Icmp::Not => self.ports.rotate_left(16),
         }
     }
 }
