@@ -9,6 +9,7 @@ use aya::{
     programs::ProgramFd,
 };
 use inlay_core::{
+    flow::{FlowKey, FlowRecord, FlowState},
     ids::{HostPrefix, MacAddress, VirtualIp, Vni},
     policy::service_point,
     substrate::Tag,
@@ -38,6 +39,17 @@ pub const NODE_MAC: [u8; 6] = [2, 0, 0, 0, 1, 10];
 /// The network.
 pub const VNI: u32 = 100;
 
+/// What is measured in.
+#[derive(Clone, Copy, Debug)]
+pub struct WorldPlan {
+    /// Rules of the port's policy; only the last one matches.
+    pub rules: u32,
+    /// Flows that the port may have.
+    pub ring: u32,
+    /// Flows that the host may have.
+    pub flows_max: u32,
+}
+
 /// The loaded programs and their maps.
 pub struct World {
     ebpf: Ebpf,
@@ -48,9 +60,11 @@ pub struct World {
 }
 
 impl World {
-    /// A namespace with a port and an uplink, whose neighbour is known; a policy of `rules` rules, of
-    /// which only the last matches; and room for `flows`.
-    pub fn new(rules: u32, flows: u32) -> Result<Self> {
+    /// A namespace with a port and an uplink, whose neighbour is known, and the maps filled.
+    ///
+    /// # Errors
+    /// Where this is not root, or the programs cannot be loaded.
+    pub fn new(plan: &WorldPlan) -> Result<Self> {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
             .context("a network namespace of its own needs root")?;
         for line in [
@@ -70,28 +84,28 @@ impl World {
         std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1")?;
         let (port, uplink) = (index("port")?, index("uplink")?);
         let mut loader = EbpfLoader::new();
-        loader.map_max_entries("FLOWS", flows).map_max_entries("FLOW_RINGS", flows);
+        loader.map_max_entries("FLOWS", plan.flows_max).map_max_entries("FLOW_RINGS", plan.flows_max);
         let mut ebpf = loader.load(inlay_dataplane::OBJECT)?;
         for name in ["inlay_outbound", "inlay_inbound"] {
             program(&mut ebpf, name)?.load().with_context(|| format!("load {name}"))?;
         }
         let mut world = Self { ebpf, port, uplink };
-        world.fill(rules, flows)?;
+        world.fill(plan)?;
         Ok(world)
     }
 
-    pub fn debug(&mut self) -> Result<()> {
-        use inlay_core::flow::{FlowKey, FlowRecord};
-        let m: HashMap<_, FlowKey, FlowRecord> = self.ebpf.map_mut("FLOWS").context("F")?.try_into()?;
-        let mut n = [0; 9];
-        let mut a = [0; 4];
-        for e in m.iter() { let (k, v) = e?; n[v.state as usize] += 1; a[v.allowed as usize] += 1; if n.iter().sum::<i32>() == 3 { println!("{k:?} {v:?}"); } }
-        let m: Array<_, [u64; 3]> = self.ebpf.map_mut("PORT_STATES").context("F")?.try_into()?;
-        println!("port state {:?}", m.get(&0, 0)?);
-        let m: Array<_, FlowKey> = self.ebpf.map_mut("FLOW_RINGS").context("F")?.try_into()?;
-        for i in 0..5 { println!("ring {:?}", m.get(&i, 0)?); }
-        println!("states {n:?} allowed {a:?}");
-        Ok(())
+    /// How many flows are established.
+    ///
+    /// # Errors
+    /// Where the table cannot be read.
+    pub fn established(&mut self) -> Result<u32> {
+        let map = self.ebpf.map_mut("FLOWS").context("FLOWS")?;
+        let flows: HashMap<_, FlowKey, FlowRecord> = map.try_into()?;
+        let mut count = 0;
+        for flow in flows.iter() {
+            count += u32::from(flow?.1.state() == FlowState::Established);
+        }
+        Ok(count)
     }
 
     /// A program.
@@ -104,7 +118,7 @@ impl World {
         Ok(Array::<_, V>::try_from(map)?.set(index, value, 0)?)
     }
 
-    fn fill(&mut self, rules: u32, flows: u32) -> Result<()> {
+    fn fill(&mut self, plan: &WorldPlan) -> Result<()> {
         let tag = Tag::ipv4(Vni::new(VNI).context("a VNI of 24 bits")?);
         let prefix = HostPrefix::from_octets(LOCAL_PREFIX);
         self.set("CONFIG", 0, Config { prefix, virtual_mtu: 1500, hop_limit_min: 240 })?;
@@ -116,7 +130,6 @@ impl World {
         let port = PortRecord {
             host_prefix: prefix,
             mac: MacAddress::from_octets(NODE_MAC),
-            device_mac: MacAddress::from_octets([2, 0, 0, 0, 9, 9]),
             tag,
             virtual_ip: VirtualIp::from_octets(LOCAL),
             interface_index: self.port,
@@ -124,7 +137,7 @@ impl World {
             subnet: 0,
             policy: 0,
             ring_base: 0,
-            ring_mask: flows - 1,
+            ring_mask: plan.ring - 1,
             new_flows_per_s: u32::MAX,
             flags: 0,
         };
@@ -132,7 +145,7 @@ impl World {
         self.set("HOSTS", 0, prefix)?;
         self.set("HOSTS", 1, HostPrefix::from_octets(REMOTE_PREFIX))?;
         self.map_addresses(tag)?;
-        self.write_policy(rules)?;
+        self.write_policy(plan.rules)?;
         let routes = Span { base: 0, count: 1 };
         self.set("INTERVALS", 0, Interval { start: 0, value: 1 })?;
         let local = RouteTarget { kind: RouteKind::LOCAL, virtual_ip: VirtualIp(0) };

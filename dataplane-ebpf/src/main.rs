@@ -119,11 +119,8 @@ fn leave(
     device: u32,
     applied: Result<(), DropReason>,
 ) -> u32 {
-    let reason = match applied {
-        Ok(()) => match redirect(device) {
-            xdp_action::XDP_REDIRECT => return xdp_action::XDP_REDIRECT,
-            _ => DropReason::NoDevice,
-        },
+    let reason = match applied.and_then(|()| redirect(device)) {
+        Ok(action) => return action,
         Err(reason) => reason,
     };
     tables.count_drop(network, direction, reason);
@@ -164,18 +161,19 @@ fn finish(
         Ok(verdict) => linear::apply(buffer, &work.rewrite).map(|()| verdict),
         Err(reason) => Err(reason),
     };
-    let reason = match applied {
+    let left = match applied {
         Ok(Verdict::Pass) => return xdp_action::XDP_PASS,
         Ok(Verdict::Reply) => {
             if let Some(reason) = work.told {
                 functions::inlay_account_drop(reason as u32, is_dry);
             }
-            return xdp_action::XDP_TX;
+            answer(work)
         }
-        Ok(Verdict::Deliver(device) | Verdict::Send(device)) => match redirect(device) {
-            xdp_action::XDP_REDIRECT => return xdp_action::XDP_REDIRECT,
-            _ => DropReason::NoDevice,
-        },
+        Ok(Verdict::Deliver(device) | Verdict::Send(device)) => redirect(device),
+        Err(reason) => Err(reason),
+    };
+    let reason = match left {
+        Ok(action) => return action,
         Err(reason) => reason,
     };
     functions::inlay_account_drop(reason as u32, is_dry);
@@ -183,8 +181,15 @@ fn finish(
 }
 
 #[inline(always)]
-fn redirect(device: u32) -> u32 {
-    maps::DEVICES.redirect(device, u64::from(xdp_action::XDP_DROP)).unwrap_or(xdp_action::XDP_DROP)
+fn redirect(device: u32) -> Result<u32, DropReason> {
+    maps::DEVICES.redirect(device, 0).map_err(|_| DropReason::NoDevice)
+}
+
+/// Back to the node, by a redirect to its port. `XDP_TX` would do on a NIC, but a veth whose peer has GRO
+/// and no program of its own leaves such frames in the peer's ring until something else wakes it.
+#[inline(always)]
+fn answer(work: &Work) -> Result<u32, DropReason> {
+    redirect(work.subject.port)
 }
 
 #[cfg(target_arch = "bpf")]

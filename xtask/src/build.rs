@@ -12,6 +12,12 @@ pub(crate) fn build() -> Result<()> {
     Ok(())
 }
 
+/// Builds the rows that `cargo xtask run` shows, on a machine that is prepared.
+pub(crate) fn scenario() -> Result<()> {
+    let package = ["build", "--release", "--package", "inlay-tests", "--bins"];
+    process::openly(process::cargo().args(package))
+}
+
 /// Builds `inlay` on a machine that is prepared.
 pub(crate) fn release() -> Result<()> {
     process::openly(process::cargo().args(["build", "--release", "--package", "inlay-cli"]))

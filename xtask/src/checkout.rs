@@ -45,5 +45,10 @@ pub(crate) fn metadata() -> Result<Metadata> {
 
 /// The release binary, whether or not it is built.
 pub(crate) fn inlay() -> Result<PathBuf> {
-    Ok(metadata()?.target_directory.join("release/inlay"))
+    release("inlay")
+}
+
+/// A release binary of the workspace, whether or not it is built.
+pub(crate) fn release(name: &str) -> Result<PathBuf> {
+    Ok(metadata()?.target_directory.join("release").join(name))
 }

@@ -1,13 +1,15 @@
-//! The project's own commands: `cargo xtask setup|build|test|tidy|up|down`.
+//! The project's own commands: `cargo xtask setup|build|test|bench|tidy|up|down`.
 //!
 //! Whatever needs the machine to be prepared calls `setup` itself, so that one command is enough on a
 //! fresh machine. Nothing here is part of the product: no crate depends on this one, and it depends on
 //! none of ours; it drives `cargo`, the `inlay` binary and the scripts in `netns-scripts/` from outside.
 
+mod bench;
 mod build;
 mod checkout;
 mod process;
 mod progress;
+mod run;
 mod setup;
 mod test;
 mod tidy;
@@ -32,11 +34,26 @@ enum Verb {
     Setup,
     /// Build the release binary `inlay`
     Build,
+    /// Show it: two hosts, two tenants with the same addresses, and who reaches whom
+    Run {
+        /// Remove everything at the end instead of staying up until Ctrl-C
+        #[arg(long)]
+        once: bool,
+    },
     /// Run every check and every test
     Test {
         /// Arguments for the test binaries, such as a part of a test's name
         #[arg(last = true)]
         arguments: Vec<String>,
+    },
+    /// Measure Inlay beside what it replaces; one table and one JSON file each
+    Bench {
+        /// What to measure
+        #[arg(value_enum, default_value = "all")]
+        bench: bench::Bench,
+        /// How often everything is measured; the medians count
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        rounds: u32,
     },
     /// Check the source tree: directions of dependencies, file headers and sizes
     Tidy,
@@ -54,18 +71,20 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let Err(error) = run(Arguments::parse().verb) else {
+    let Err(error) = dispatch(Arguments::parse().verb) else {
         return ExitCode::SUCCESS;
     };
     eprintln!("error: {error:#}");
     ExitCode::FAILURE
 }
 
-fn run(verb: Verb) -> Result<()> {
+fn dispatch(verb: Verb) -> Result<()> {
     match verb {
         Verb::Setup => setup::setup(),
         Verb::Build => build::build(),
+        Verb::Run { once } => run::run(once),
         Verb::Test { arguments } => test::test(&arguments),
+        Verb::Bench { bench, rounds } => bench::bench(bench, rounds),
         Verb::Tidy => tidy::tidy(),
         Verb::Up { topology } => topology::up(&topology),
         Verb::Down { topology } => topology::down(topology.as_deref()),

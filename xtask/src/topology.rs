@@ -1,5 +1,5 @@
 //! `cargo xtask up|down`: a topology is a script `netns-scripts/NAME.sh up|down`, and one file
-//! `netns-scripts/NAME/hosts/HOST.yaml` for each host that runs an agent.
+//! `netns-scripts/NAME/hosts/HOST.yaml` for each host that runs an agent; where none does, no directory.
 //!
 //! The scripts do the work and can be run alone; here the agents are started (`lib/agent.sh`) and waited
 //! for. An agent is ready when it has written `/run/inlay/HOST/ready`, after its first complete apply.
@@ -62,7 +62,12 @@ impl Topology {
     }
 
     fn read(name: String) -> Result<Self> {
-        let hosts = stems(&scripts().join(&name).join("hosts"), "yaml")?;
+        let directory = scripts().join(&name).join("hosts");
+        let hosts = if directory.exists() {
+            stems(&directory, "yaml")?
+        } else {
+            Vec::new()
+        };
         Ok(Self { name, hosts })
     }
 
@@ -197,6 +202,11 @@ mod tests {
             Topology::find("two-hosts").unwrap().hosts,
             ["host1", "host2"]
         );
+    }
+
+    #[test]
+    fn the_peers_run_none() {
+        assert!(Topology::find("peers").unwrap().hosts.is_empty());
     }
 
     #[test]

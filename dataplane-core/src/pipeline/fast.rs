@@ -20,7 +20,7 @@ use crate::{
     wire::{
         ethernet::{self, ether_type},
         ipv4,
-        l4::{TCP, Transport, UDP},
+        l4::{TCP, Transport, UDP, swap_ports},
     },
 };
 
@@ -204,7 +204,7 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
         header.next_header,
         local.virtual_ip,
         remote.virtual_ip,
-        transport.swapped_ports(),
+        swap_ports(header.next_header, transport.ports),
         0,
     );
     let flow = tables.flow(&key)?;

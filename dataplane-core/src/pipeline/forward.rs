@@ -57,7 +57,8 @@ fn next_hop<T: Tables>(tables: &T, record: &FlowRecord) -> Resolved {
 }
 
 /// Sends an inlaid packet on its way. Where the neighbour's address is not known yet, the kernel gets
-/// the packet: it asks for it and forwards what waited, so that no first packet is lost.
+/// the packet: it asks for it and forwards what waited, so that no first packet is lost. The port's own
+/// interface has the virtual router's address, and so the frame is for the kernel.
 #[inline(always)]
 pub fn send<T: Tables>(
     tables: &T,
@@ -74,7 +75,7 @@ pub fn send<T: Tables>(
         }
         Resolved::Unresolved => {
             tables.trace(Step::NextHop, NextHopFound::UNRESOLVED);
-            (inlay.destination_mac, inlay.source_mac) = (port.device_mac, port.mac);
+            (inlay.destination_mac, inlay.source_mac) = (MacAddress::ROUTER, port.mac);
             work.rewrite = Rewrite::Inlay(inlay);
             Ok(Verdict::Pass)
         }

@@ -21,7 +21,7 @@ use crate::{
     wire::{
         ethernet::{self, ether_type},
         icmp, ipv4, ipv6,
-        l4::{Icmp, TcpFlags, Transport, UDP},
+        l4::{Icmp, TcpFlags, Transport, UDP, swap_ports},
     },
 };
 
@@ -160,7 +160,8 @@ fn transport<T: Tables>(
     if substrate.fragment.offset() == 0 {
         let transport = Transport::read(packet, l4_offset(substrate), substrate.protocol);
         let transport = transport.ok_or(DropReason::Truncated)?;
-        return Ok(Transport { ports: transport.swapped_ports(), ..transport });
+        let ports = swap_ports(substrate.protocol, transport.ports);
+        return Ok(Transport { ports, ..transport });
     }
     let ports = fragments::recall(tables, &datagram(slot, substrate))?;
     Ok(Transport { ports, flags: TcpFlags(TcpFlags::ACK), icmp: Icmp::Not })

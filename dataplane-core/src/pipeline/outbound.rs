@@ -23,7 +23,7 @@ use crate::{
     wire::{
         ethernet::{self, ether_type},
         icmp, ipv4,
-        l4::{ICMP, Icmp, TcpFlags, Transport},
+        l4::{ICMP, Icmp, TcpFlags, Transport, swap_ports},
     },
 };
 
@@ -244,7 +244,7 @@ fn deliver<T: Tables>(
     let port = tables.port(slot).ok_or(DropReason::NotHere)?;
     tables.trace(Step::ToPort, u64::from(slot));
     let via = via(slot, port);
-    let ports = transport.swapped_ports();
+    let ports = swap_ports(header.protocol, transport.ports);
     let key = FlowKey::new(port.tag, header.protocol, header.destination, header.source, ports, via);
     work.request = Request::new(slot, Direction::Inbound, key, port.host_prefix);
     work.request.transport = *transport;

@@ -10,7 +10,7 @@ use crate::{
     wire::{
         icmp,
         ipv4,
-        l4::{Icmp, Transport},
+        l4::{Icmp, Transport, swap_ports},
     },
 };
 
@@ -38,7 +38,7 @@ pub fn quoted(
     }
     let (local, remote, ports) = match direction {
         Direction::Inbound => (header.source, header.destination, transport.ports),
-        Direction::Outbound => (header.destination, header.source, transport.swapped_ports()),
+        Direction::Outbound => (header.destination, header.source, swap_ports(header.protocol, transport.ports)),
     };
     Ok(FlowKey::new(tag, header.protocol, local, remote, ports, via))
 }

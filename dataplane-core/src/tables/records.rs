@@ -44,8 +44,6 @@ pub struct PortRecord {
     pub host_prefix: HostPrefix,
     /// The node's Ethernet address.
     pub mac: MacAddress,
-    /// The Ethernet address of the port's own interface: what is passed to the kernel is sent to it.
-    pub device_mac: MacAddress,
     /// The network.
     pub tag: Tag,
     /// The node's first address.
@@ -305,7 +303,7 @@ macro_rules! sizes {
 sizes! {
     Config = 16,
     InterfaceRecord = 8,
-    PortRecord = 64,
+    PortRecord = 56,
     PortState = 24,
     NetworkRecord = 16,
     SubnetRecord = 32,

@@ -106,22 +106,55 @@ impl Transport {
         let (ports, icmp) = match kind {
             8 => (identifier | (SENDER_ASKS as u32) << 16, Icmp::EchoRequest),
             0 => (identifier | (RECEIVER_ASKS as u32) << 16, Icmp::EchoReply),
+            // One place for all codes of the reserved type, two of which stand for echoes.
+            255 => (u32::MAX, Icmp::Other),
             3 | 4 | 11 | 12 => (0xffff | (type_and_code as u32) << 16, Icmp::Error),
             _ => (0xffff | (type_and_code as u32) << 16, Icmp::Other),
         };
         Self { ports, flags: TcpFlags(0), icmp }
     }
+}
 
-    /// The ports with those of the local side first, for a packet that it receives.
-    #[inline(always)]
-    #[must_use]
-    pub const fn swapped_ports(&self) -> u32 {
-        match self.icmp {
-            Icmp::Other | Icmp::Error => self.ports,
-            Icmp::EchoRequest | Icmp::EchoReply => {
-                self.ports ^ ((SENDER_ASKS ^ RECEIVER_ASKS) as u32) << 16
-            }
-            Icmp::Not => self.ports.rotate_left(16),
+/// The ports as the other side has them: whoever was first is second. What is known of an ICMP message but
+/// who asks is the same for both.
+#[inline(always)]
+#[must_use]
+pub const fn swap_ports(protocol: u8, ports: u32) -> u32 {
+    if protocol != ICMP {
+        return ports.rotate_left(16);
+    }
+    let kind = (ports >> 16) as u16;
+    if kind != SENDER_ASKS && kind != RECEIVER_ASKS {
+        return ports;
+    }
+    ports ^ ((SENDER_ASKS ^ RECEIVER_ASKS) as u32) << 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_swap_and_swap_back() {
+        let echo = u32::from(SENDER_ASKS) << 16 | 7;
+        let asked = u32::from(RECEIVER_ASKS) << 16 | 7;
+        for (protocol, ports, swapped) in [
+            (TCP, 0x1111_2222, 0x2222_1111),
+            (UDP, 0x0001_0000, 0x0000_0001),
+            (ICMP, echo, asked),
+            (ICMP, 0x0d00_ffff, 0x0d00_ffff),
+        ] {
+            assert_eq!(swap_ports(protocol, ports), swapped);
+            assert_eq!(swap_ports(protocol, swapped), ports);
+        }
+    }
+
+    #[test]
+    fn a_reserved_type_is_no_echo() {
+        for code in [1, 2, 255] {
+            let mut bytes = [255, code, 0, 0, 0, 7, 0, 0];
+            let transport = Transport::read(&mut Packet::new(&mut bytes), 0, ICMP).unwrap();
+            assert_eq!(swap_ports(ICMP, transport.ports), transport.ports);
         }
     }
 }

@@ -1,0 +1,278 @@
+//! One agent: the state it was given, what it knows of the machine, and the step that brings the two
+//! together. What calls the step is in `run`.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use inlay_api::{HostState, InterfaceName};
+use inlay_dataplane::{
+    image::{Changes, Image},
+    labels::Labels,
+};
+use tracing::{info, warn};
+
+use crate::{
+    apply::{Attached, apply},
+    compile::CompileError,
+    host::Host,
+    interface::Interfaces,
+    reconcile::{Plan, reconcile},
+    run_directory::RunDirectory,
+    source::Desired,
+    status::{Degraded, Status},
+};
+
+/// How long a packet may read an image that was replaced. Packets take microseconds.
+const READERS: Duration = Duration::from_millis(200);
+
+/// An agent of the host `H`.
+#[derive(Debug)]
+pub struct Agent<H> {
+    host: H,
+    directory: RunDirectory,
+    desired: Option<Desired>,
+    /// What the last step was for.
+    interfaces: Interfaces,
+    /// What the maps hold.
+    actual: Image,
+    /// What they held before, and until when.
+    older: Vec<(Instant, Image)>,
+    attached: Attached,
+    /// The interfaces that programs were attached to at the end of the last step.
+    there: BTreeSet<u32>,
+    /// Whether a change was begun and not ended, so that epochs do not tell what flows are decided by.
+    is_interrupted: bool,
+    labels: Labels,
+    status: Status,
+}
+
+impl<H: Host> Agent<H> {
+    /// An agent of `host`, with what an earlier one left there.
+    ///
+    /// # Errors
+    /// Where the maps cannot be read.
+    pub fn open(host: H, directory: RunDirectory) -> anyhow::Result<Self> {
+        let actual = host.read_image()?;
+        let is_interrupted = directory.is_changing();
+        if is_interrupted {
+            warn!(
+                "an earlier agent was stopped in the middle of a change; all flows are decided anew"
+            );
+        }
+        Ok(Self {
+            host,
+            directory,
+            desired: None,
+            interfaces: Interfaces::new(),
+            actual,
+            older: Vec::new(),
+            attached: Attached::default(),
+            there: BTreeSet::new(),
+            is_interrupted,
+            labels: Labels::default(),
+            status: Status::default(),
+        })
+    }
+
+    /// Makes `desired` true.
+    ///
+    /// # Errors
+    /// Where it does not fit, and nothing was done; or where the machine refuses, and part of it may be
+    /// done: then `step` has to be called again.
+    pub fn set_desired(&mut self, desired: Desired) -> anyhow::Result<()> {
+        let before = self.desired.replace(desired);
+        let result = self.step();
+        // A state that does not fit is none that interfaces should be reconciled to.
+        if result
+            .as_ref()
+            .is_err_and(anyhow::Error::is::<CompileError>)
+        {
+            self.desired = before;
+        }
+        result
+    }
+
+    /// Looks at the machine: where it differs from what the last step left, makes the state true again.
+    ///
+    /// # Errors
+    /// As for `set_desired`.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        let Some(desired) = &self.desired else {
+            return Ok(());
+        };
+        let interfaces = self.host.interfaces(&names(&desired.state))?;
+        let is_as_left = interfaces == self.interfaces && self.host.attached() == self.there;
+        if is_as_left && !self.is_interrupted {
+            return Ok(());
+        }
+        for (name, before) in &self.interfaces {
+            let after = interfaces.get(name);
+            if after != Some(before) {
+                self.attached.forget(before.index);
+            }
+            if after.is_none_or(|after| after.index != before.index) {
+                self.host.detach(before.index)?;
+            }
+        }
+        // An interface that was made anew, perhaps with the same number, is gone from the device map.
+        self.actual = self.host.read_image()?;
+        self.step()
+    }
+
+    /// As `check`, and tries again what did not work.
+    ///
+    /// # Errors
+    /// As for `set_desired`.
+    pub fn retry(&mut self) -> anyhow::Result<()> {
+        if self.status.degraded.is_empty() {
+            return self.check();
+        }
+        self.attached.forget_degraded();
+        self.step()
+    }
+
+    /// Has the next step look at everything: maps are read back, programs attached anew.
+    ///
+    /// # Errors
+    /// Where the maps cannot be read.
+    pub fn distrust(&mut self) -> anyhow::Result<()> {
+        self.attached.clear();
+        self.actual = self.host.read_image()?;
+        Ok(())
+    }
+
+    /// Reconciles and applies.
+    fn step(&mut self) -> anyhow::Result<()> {
+        let Some(desired) = self.desired.clone() else {
+            return Ok(());
+        };
+        let began = Instant::now();
+        let interfaces = self.host.interfaces(&names(&desired.state))?;
+        let mut plan = self.plan(&desired.state, &interfaces)?;
+        if self.is_interrupted {
+            plan = plan.with_flows_decided_anew(&self.actual);
+        }
+        self.carry_out(&plan)?;
+        self.interfaces = interfaces;
+        self.there = self.host.attached();
+        plan.status.revision = desired.revision;
+        self.add_degraded(&mut plan);
+        self.tell(plan, began)
+    }
+
+    fn add_degraded(&mut self, plan: &mut Plan) {
+        // `all` is how sysctl names every interface, and no interface has that name.
+        for reason in self.host.prepare_host() {
+            plan.status.add_degraded(&mut plan.labels, "all", reason);
+        }
+        for (index, attachment) in &plan.attachments {
+            for reason in self.attached.reasons(*index) {
+                let (status, labels) = (&mut plan.status, &mut plan.labels);
+                status.add_degraded(labels, &attachment.interface, reason.clone());
+            }
+        }
+        plan.status.degraded.sort_unstable();
+    }
+
+    fn plan(&mut self, desired: &HostState, interfaces: &Interfaces) -> Result<Plan, CompileError> {
+        self.older.retain(|(until, _)| *until > Instant::now());
+        let older: Vec<&Image> = self.older.iter().map(|(_, image)| image).collect();
+        let plan = reconcile(desired, interfaces, &self.actual, &older);
+        if older.is_empty() || !matches!(plan, Err(CompileError::NoRoom { .. })) {
+            return plan;
+        }
+        // Changes came faster than packets are done with what was before them.
+        std::thread::sleep(READERS);
+        self.older.clear();
+        reconcile(desired, interfaces, &self.actual, &[])
+    }
+
+    fn carry_out(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let is_change = !plan.changes.is_empty();
+        if is_change {
+            self.directory.begin_change()?;
+            self.is_interrupted = true;
+        }
+        if let Err(error) = apply(plan, &self.actual, &mut self.attached, &mut self.host) {
+            self.actual = self.host.read_image().context("after a failed change")?;
+            return Err(error);
+        }
+        if is_change {
+            let before = std::mem::replace(&mut self.actual, plan.image.clone());
+            self.older.push((Instant::now() + READERS, before));
+        }
+        self.directory.end_change()?;
+        self.is_interrupted = false;
+        let there = self.host.attached();
+        if plan.attachments.keys().all(|index| there.contains(index)) {
+            self.host.retire_old()?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, plan: Plan, began: Instant) -> anyhow::Result<()> {
+        for degraded in &plan.status.degraded {
+            if !self.status.degraded.contains(degraded) {
+                let Degraded {
+                    interface,
+                    network,
+                    node,
+                    reason,
+                } = degraded;
+                warn!(%interface, network, node, reason, "degraded");
+            }
+        }
+        if self.labels != plan.labels {
+            self.directory.write_labels(&plan.labels)?;
+            self.labels = plan.labels;
+        }
+        if self.status != plan.status {
+            self.directory.write_status(&plan.status)?;
+            self.status = plan.status;
+        }
+        self.directory.write_ready(&self.status.revision)?;
+        info!(
+            revision = self.status.revision,
+            ports = self.actual.ports.len(),
+            networks = self.actual.networks.len(),
+            mappings = self.actual.mappings.len(),
+            changes = count(&plan.changes),
+            degraded = self.status.degraded.len(),
+            elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "ready"
+        );
+        Ok(())
+    }
+
+    /// The machine.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+}
+
+/// The interfaces that `state` names.
+fn names(state: &HostState) -> BTreeSet<&str> {
+    let uplinks = state.host().uplinks.iter().map(InterfaceName::as_str);
+    uplinks
+        .chain(state.local_ports().map(|port| port.port.interface.as_str()))
+        .collect()
+}
+
+/// Entries that are written or cleared.
+fn count(changes: &Changes) -> usize {
+    usize::from(changes.config.is_some())
+        + changes.intervals.put.len()
+        + changes.rows.put.len()
+        + changes.route_targets.put.len()
+        + changes.policies.len()
+        + changes.hosts.len()
+        + changes.subnets.len()
+        + changes.mappings.len()
+        + changes.forwarders.len()
+        + changes.ports.len()
+        + changes.devices.len()
+        + changes.networks.len()
+}

@@ -1,0 +1,136 @@
+//! The agent's loop: a state, an interface, a signal or the clock has it look again. It waits for nothing
+//! else, and alone decides what happens when.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Interval, MissedTickBehavior, interval},
+};
+use tracing::{error, info};
+
+use crate::{
+    agent::Agent,
+    file_source::FileSource,
+    host::Host,
+    kernel::Kernel,
+    link_events::LinkEvents,
+    run_directory::RunDirectory,
+    source::{Desired, Source},
+};
+
+/// How often the machine is looked at without an event: what could not be done is tried again.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What an agent of a file is run with.
+#[derive(Clone, Debug)]
+pub struct StaticOptions {
+    /// The desired state of this host, as YAML.
+    pub file: PathBuf,
+    /// Name of the dataplane: one for each network namespace that has one.
+    pub instance: String,
+    /// Applies the file and returns.
+    pub once: bool,
+}
+
+/// Keeps the host as the file says, until it is told to stop. Its dataplane goes on then.
+///
+/// # Errors
+/// Where the dataplane cannot be loaded or another agent has it; with `once`, also where the file is
+/// refused or cannot be applied.
+pub async fn run_static(options: StaticOptions) -> anyhow::Result<()> {
+    let directory = RunDirectory::open(&inlay_dataplane::run_directory(&options.instance))?;
+    let mut source = FileSource::open(&options.file)?;
+    // Before anything is looked at, so that nothing is missed.
+    let mut events = Events::open()?;
+    let mut agent = Agent::open(Kernel::open(&options.instance)?, directory)?;
+    if options.once {
+        let desired = source.next().await?;
+        return agent.set_desired(desired);
+    }
+    run(&mut agent, &mut source, &mut events).await
+}
+
+/// What may happen, besides another state.
+struct Events {
+    links: LinkEvents,
+    clock: Interval,
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+enum Event {
+    /// An interface may be other than it was left.
+    Check,
+    /// What did not work may work.
+    Retry,
+    /// Everything is to be applied again.
+    Reapply,
+    Stop,
+}
+
+impl Events {
+    fn open() -> anyhow::Result<Self> {
+        let mut clock = interval(CHECK_INTERVAL);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            links: LinkEvents::open()?,
+            clock,
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Event> {
+        Ok(tokio::select! {
+            event = self.links.next() => event.map(|()| Event::Check)?,
+            _ = self.clock.tick() => Event::Retry,
+            _ = self.hangup.recv() => Event::Reapply,
+            _ = self.terminate.recv() => Event::Stop,
+            _ = self.interrupt.recv() => Event::Stop,
+        })
+    }
+}
+
+async fn run<H: Host, S: Source>(
+    agent: &mut Agent<H>,
+    source: &mut S,
+    events: &mut Events,
+) -> anyhow::Result<()> {
+    loop {
+        let done = tokio::select! {
+            desired = source.next() => match desired {
+                Ok(desired) => take(agent, desired),
+                Err(refusal) => {
+                    for problem in &refusal.problems {
+                        error!(%problem, "state refused");
+                    }
+                    error!(more = refusal.more_count, "the state that was running goes on");
+                    Ok(())
+                }
+            },
+            event = events.next() => match event? {
+                Event::Check => agent.check(),
+                Event::Retry => agent.retry(),
+                Event::Reapply => {
+                    info!("applying everything again");
+                    source.ask_again();
+                    agent.distrust()
+                }
+                Event::Stop => break,
+            },
+        };
+        if let Err(error) = done {
+            error!("{error:#}");
+        }
+    }
+    info!("stopped; the dataplane goes on");
+    Ok(())
+}
+
+fn take<H: Host>(agent: &mut Agent<H>, desired: Desired) -> anyhow::Result<()> {
+    info!(revision = desired.revision, "state received");
+    agent.set_desired(desired)
+}

@@ -1,0 +1,31 @@
+//! `inlay agent`: the daemon.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use inlay_agent::{StaticOptions, run_static};
+use tracing_subscriber::EnvFilter;
+
+use crate::Globals;
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The desired state of this host, as YAML; it is applied again when it changes
+    #[arg(long = "static", value_name = "FILE")]
+    file: PathBuf,
+    /// Applies the file and ends; the dataplane stays
+    #[arg(long)]
+    once: bool,
+}
+
+pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let options = StaticOptions {
+        file: arguments.file.clone(),
+        instance: globals.instance.clone(),
+        once: arguments.once,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run_static(options))
+}

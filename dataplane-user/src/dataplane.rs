@@ -1,0 +1,394 @@
+//! A loaded dataplane: programs over pinned maps, attached by pinned links. Dropping it, or killing the
+//! process, stops nothing.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{ProgramError, Xdp},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, OBJECT,
+    apply,
+    events::Events,
+    image::{Changes, Image},
+    maps::Maps,
+    namespace::Namespace,
+    netlink,
+    pins::{self, MapSet, Pins},
+    read,
+    schema::Schema,
+    sys::{self, Access},
+};
+
+/// Runs on the host's side of every port.
+pub const OUTBOUND: &str = "inlay_outbound";
+/// Runs on every uplink.
+pub const INBOUND: &str = "inlay_inbound";
+/// Passes everything: for a node's interface that has no GRO.
+pub const PASS: &str = "inlay_pass";
+
+/// The programs' debug trace, by aya-log's levels.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// What fails.
+    Error = 1,
+    /// What is odd.
+    Warn = 2,
+    /// What happens seldom.
+    Info = 3,
+    /// What happens to a flow.
+    Debug = 4,
+    /// What happens to every packet.
+    Trace = 5,
+}
+
+/// What a dataplane is opened with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name: one for each network namespace that has a dataplane.
+    pub instance: String,
+    /// The directory of bpffs that holds all instances.
+    pub pin_root: PathBuf,
+    /// The programs' debug trace. `None`: the verifier removes it, and it costs nothing.
+    pub log_level: Option<LogLevel>,
+}
+
+impl Options {
+    /// The defaults, for `instance`.
+    #[must_use]
+    pub fn new(instance: impl Into<String>) -> Self {
+        Self { instance: instance.into(), pin_root: pins::PIN_ROOT.into(), log_level: None }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new("default")
+    }
+}
+
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// In the driver.
+    #[default]
+    Native,
+    /// In the kernel's generic path: slow, and only where it is asked for.
+    Generic,
+}
+
+impl Mode {
+    /// Netlink's `XDP_FLAGS_…`.
+    const fn flags(self) -> u32 {
+        match self {
+            Self::Native => 1 << 2,
+            Self::Generic => 1 << 1,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
+/// Programs loaded, maps pinned.
+#[derive(Debug)]
+pub struct Dataplane {
+    pins: Pins,
+    set: MapSet,
+    maps: Maps,
+    object: Ebpf,
+    programs: HashMap<&'static str, OwnedFd>,
+    was_adopted: bool,
+    rejected: Vec<String>,
+}
+
+impl Dataplane {
+    /// Loads the programs over the instance's pinned maps, where all of them have the right shape; else over
+    /// empty ones beside them. What is attached goes on as it was until it is attached again.
+    ///
+    /// # Errors
+    /// Where bpffs is not there, the kernel refuses the object, or the instance is misnamed.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let pins = Pins::new(&options.pin_root, &options.instance)?;
+        pins.create()?;
+        let schema = Schema::of_object()?;
+        let (set, was_adopted, rejected) = choose(&pins, &schema)?;
+        pins::create_directory(&set.programs())?;
+        let mut object = load(&schema, &set, options.log_level)?;
+        let maps = Maps::open(&set.directory, Access::ReadWrite)?;
+        let programs = pin_programs(&mut object, &set)?;
+        if pins.current().is_none_or(|current| !current.directory.is_dir()) {
+            pins.make_current(&set)?;
+        }
+        Namespace::note(&options.instance)?;
+        let dataplane = Self { pins, set, maps, object, programs, was_adopted, rejected };
+        dataplane.remove_dead_links()?;
+        Ok(dataplane)
+    }
+
+    /// Whether the maps were there before, with what an earlier process wrote.
+    #[must_use]
+    pub fn was_adopted(&self) -> bool {
+        self.was_adopted
+    }
+
+    /// Why the maps that were there could not be adopted; empty where they were, or where there were none.
+    #[must_use]
+    pub fn rejected(&self) -> &[String] {
+        &self.rejected
+    }
+
+    /// Where the maps are pinned.
+    #[must_use]
+    pub fn map_directory(&self) -> &std::path::Path {
+        &self.set.directory
+    }
+
+    /// The maps.
+    #[must_use]
+    pub fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// Reads back what the maps hold, as far as something refers to it.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn read_image(&self) -> Result<Image, Error> {
+        read::image(&self.maps)
+    }
+
+    /// Writes `changes`, in an order in which no packet is decided by half of them and remembered: content,
+    /// what points to it, what is gone, and the networks with their epochs last.
+    ///
+    /// # Errors
+    /// Where the kernel refuses; what was written till then stays, and is found by `read_image`.
+    pub fn apply(&mut self, changes: &Changes) -> Result<(), Error> {
+        apply::changes(&self.maps, changes)
+    }
+
+    /// Attaches the inbound program to an uplink, or gives its link this program.
+    ///
+    /// # Errors
+    /// Where the interface cannot take it in `mode`, or the link cannot be pinned.
+    pub fn attach_uplink(&mut self, interface_index: u32, mode: Mode) -> Result<(), Error> {
+        self.attach(INBOUND, interface_index, mode)
+    }
+
+    /// Attaches the outbound program to a port's interface, or gives its link this program.
+    ///
+    /// # Errors
+    /// As for `attach_uplink`.
+    pub fn attach_port(&mut self, interface_index: u32, mode: Mode) -> Result<(), Error> {
+        self.attach(OUTBOUND, interface_index, mode)
+    }
+
+    fn attach(&self, program: &'static str, interface_index: u32, mode: Mode) -> Result<(), Error> {
+        let Some(program) = self.programs.get(program) else {
+            return Err(Error::Object { what: format!("program {program}") });
+        };
+        if self.replace(program, interface_index, mode)? {
+            return Ok(());
+        }
+        // Nobody else's: this link is gone, or of the other mode.
+        self.detach(interface_index)?;
+        let link = sys::create_link(program.as_fd(), interface_index, mode.flags())
+            .map_err(|source| attach_error(interface_index, mode, source))?;
+        let path = self.pins.link(interface_index);
+        // Where it cannot be pinned, dropping the link detaches it.
+        sys::pin(link.as_fd(), &path).map_err(Error::file("pin the link at", path))
+    }
+
+    /// Gives a pinned link another program. False where there is none that could take it.
+    fn replace(&self, program: &OwnedFd, interface_index: u32, mode: Mode) -> Result<bool, Error> {
+        let Some(link) = self.pins.open_link(interface_index)? else { return Ok(false) };
+        let is_alive = sys::link_info(link.as_fd())
+            .is_ok_and(|info| info.interface_index == interface_index);
+        if !is_alive {
+            return Ok(false);
+        }
+        // Its mode is the interface's: a link does not tell.
+        if netlink::interface(interface_index)?.mode() != Some(mode) {
+            return Ok(false);
+        }
+        match sys::update_link(link.as_fd(), program.as_fd()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => Ok(false),
+            Err(error) => Err(attach_error(interface_index, mode, error)),
+        }
+    }
+
+    /// Detaches from an interface, if anything is attached.
+    ///
+    /// # Errors
+    /// Where the pin cannot be removed.
+    pub fn detach(&self, interface_index: u32) -> Result<(), Error> {
+        self.pins.remove_link(interface_index)
+    }
+
+    /// The interfaces that this instance is attached to.
+    #[must_use]
+    pub fn attached(&self) -> Vec<u32> {
+        let is_alive = |number: &u32| self.pins.open_link(*number).is_ok_and(is_link_alive);
+        self.pins.linked().unwrap_or_default().into_iter().filter(is_alive).collect()
+    }
+
+    fn remove_dead_links(&self) -> Result<(), Error> {
+        for interface_index in self.pins.linked()? {
+            if !is_link_alive(self.pins.open_link(interface_index)?) {
+                self.detach(interface_index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the flows of a port, all at once for whoever looks a packet up. Returns how many there were.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn remove_flows(&mut self, port: u32) -> Result<usize, Error> {
+        let flows = self.maps.flows.all()?;
+        let keys: Vec<_> =
+            flows.into_iter().filter(|(_, record)| record.port == port).map(|(key, _)| key).collect();
+        self.maps.flows.remove_all(&keys)
+    }
+
+    /// The drop events of all ports.
+    ///
+    /// # Errors
+    /// Where somebody else reads them, or the ring buffer cannot be mapped.
+    pub fn drop_events(&mut self) -> Result<Events, Error> {
+        Events::open(&self.set.directory, &self.pins.instance)
+    }
+
+    /// Carries the programs' debug trace to `log`, where `Options::log_level` asked for it. Call `flush` on it
+    /// whenever its descriptor is readable.
+    #[must_use]
+    pub fn take_logger(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
+        aya_log::EbpfLogger::init(&mut self.object).ok()
+    }
+
+    /// Removes every set of maps but this one, which inspection looks at from then on. To be called when
+    /// every link has this dataplane's programs.
+    ///
+    /// # Errors
+    /// Where a pin cannot be removed.
+    pub fn retire_old(&mut self) -> Result<(), Error> {
+        self.pins.make_current(&self.set)?;
+        for set in self.pins.sets()?.iter().filter(|set| **set != self.set) {
+            Pins::remove_set(set)?;
+        }
+        Ok(())
+    }
+
+    /// Detaches everything and removes every pin of the instance: its nodes are cut off.
+    ///
+    /// # Errors
+    /// Where a pin cannot be removed.
+    pub fn remove(options: &Options) -> Result<(), Error> {
+        Pins::new(&options.pin_root, &options.instance)?.remove()
+    }
+}
+
+fn is_link_alive(link: Option<OwnedFd>) -> bool {
+    let info = link.and_then(|link| sys::link_info(link.as_fd()).ok());
+    info.is_some_and(|info| info.interface_index != 0)
+}
+
+/// The first set that can be adopted, or a fresh one, and why the current one cannot.
+fn choose(pins: &Pins, schema: &Schema) -> Result<(MapSet, bool, Vec<String>), Error> {
+    let sets = pins.sets()?;
+    let mut rejected = Vec::new();
+    for set in sets {
+        let differences = if set.schema == schema.hash() {
+            schema.differences(&set.directory)
+        } else {
+            vec!["it has another schema".to_owned()]
+        };
+        if differences.is_empty() {
+            return Ok((set, true, rejected));
+        }
+        let name = set.directory.display().to_string();
+        rejected.extend(differences.into_iter().map(|what| format!("{name}: {what}")));
+    }
+    Ok((pins.next_set(schema.hash())?, false, rejected))
+}
+
+fn load(schema: &Schema, set: &MapSet, log_level: Option<LogLevel>) -> Result<Ebpf, Error> {
+    let level = log_level.map_or(0, |level| level as u8);
+    let mut loader = EbpfLoader::new();
+    loader.override_global("AYA_LOG_LEVEL", &level, false);
+    for name in schema.names() {
+        loader.map_pin_path(name, set.directory.join(name));
+    }
+    loader.load(OBJECT).map_err(Error::load)
+}
+
+/// Loads each program and pins it in the place of the one before.
+fn pin_programs(
+    object: &mut Ebpf,
+    set: &MapSet,
+) -> Result<HashMap<&'static str, OwnedFd>, Error> {
+    let mut programs = HashMap::new();
+    for name in [OUTBOUND, INBOUND, PASS] {
+        let missing = || Error::Object { what: format!("program {name}") };
+        let program: &mut Xdp =
+            object.program_mut(name).ok_or_else(missing)?.try_into().map_err(Error::load)?;
+        verify(program)?;
+        let fd = program.fd().map_err(Error::load)?.as_fd();
+        let (path, next) = (set.programs().join(name), set.programs().join(format!("{name}-next")));
+        pins::remove_file(&next)?;
+        sys::pin(fd, &next).map_err(Error::file("pin the program at", &next))?;
+        std::fs::rename(&next, &path).map_err(Error::file("replace", &path))?;
+        programs.insert(name, fd.try_clone_to_owned().map_err(Error::file("open", path))?);
+    }
+    Ok(programs)
+}
+
+/// Has the verifier look at a program. A signal makes it give up with EAGAIN, whatever it is of.
+fn verify(program: &mut Xdp) -> Result<(), Error> {
+    const TRIES_MAX: usize = 20;
+    let is_interrupted = |error: &ProgramError| match error {
+        ProgramError::LoadError { io_error, .. } => io_error.kind() == io::ErrorKind::WouldBlock,
+        _ => false,
+    };
+    for _ in 1..TRIES_MAX {
+        match program.load() {
+            Err(error) if is_interrupted(&error) => {}
+            result => return result.map_err(Error::load),
+        }
+    }
+    program.load().map_err(Error::load)
+}
+
+fn attach_error(interface_index: u32, mode: Mode, source: io::Error) -> Error {
+    let hint = match source.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => "its driver has no native XDP: ask for generic mode",
+        Some(libc::EBUSY | libc::EEXIST) => {
+            "another XDP program is attached: remove it with `ip link set dev NAME xdp off`"
+        }
+        Some(libc::ENODEV) => "there is no such interface in this network namespace",
+        Some(libc::EINVAL | libc::ERANGE) => {
+            "its driver refuses: look at its MTU, its queues and `dmesg`"
+        }
+        Some(libc::EPERM) => "run it as root",
+        _ => "look at `dmesg`",
+    };
+    Error::Attach { interface_index, mode, source, hint }
+}

@@ -1,0 +1,133 @@
+//! What can go wrong between user space and the kernel, and what to do about it.
+
+use std::{io, path::PathBuf};
+
+/// An operation on the dataplane that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name of the instance cannot be a directory of bpffs.
+    #[error("instance {instance:?} is not a name: use 1 to 64 letters, digits, `-` and `_`")]
+    InstanceName {
+        /// What was given.
+        instance: String,
+    },
+    /// There is no dataplane to look at.
+    #[error(
+        "no dataplane of instance {instance} is loaded; start it with `inlay agent --static FILE --instance {instance}`"
+    )]
+    NotLoaded {
+        /// The instance.
+        instance: String,
+    },
+    /// bpffs is not where the pins should be.
+    #[error("{path} is not on a BPF file system: type `mount -t bpf bpf /sys/fs/bpf`")]
+    NoBpffs {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file or directory of bpffs, or of the run directory.
+    #[error("{path}: cannot {verb} it: {source}")]
+    File {
+        /// What was to be done.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The object does not hold what this program expects; it was built from other sources.
+    #[error("the BPF object has no {what}: build everything again with `cargo xtask build`")]
+    Object {
+        /// What is missing or malformed.
+        what: String,
+    },
+    /// aya or the kernel refused the object.
+    #[error("the kernel did not load the programs: {source}")]
+    Load {
+        /// Why not, with the verifier's log.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A command on a map.
+    #[error("map {map}: cannot {verb}: {source}")]
+    Map {
+        /// The map.
+        map: &'static str,
+        /// What was to be done.
+        verb: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A slot or index past the end of its map.
+    #[error("map {map} has {entries} entries, {index} is none of them")]
+    Index {
+        /// The map.
+        map: &'static str,
+        /// The index.
+        index: u32,
+        /// How many entries there are.
+        entries: u32,
+    },
+    /// Interface numbers are looked up by their low 16 bits, and two have the same.
+    #[error(
+        "interface {interface_index} has the number of interface {other}, modulo 65536: create it again"
+    )]
+    InterfaceNumber {
+        /// The interface that cannot be added.
+        interface_index: u32,
+        /// The interface that has its place.
+        other: u32,
+    },
+    /// A program could not be attached.
+    #[error("interface {interface_index}: cannot attach in {mode} mode: {source}; {hint}")]
+    Attach {
+        /// The interface.
+        interface_index: u32,
+        /// How.
+        mode: crate::Mode,
+        /// Why not.
+        source: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The kernel was asked about an interface.
+    #[error("interface {interface}: cannot {verb}: {source}")]
+    Interface {
+        /// Its name or number.
+        interface: String,
+        /// What was to be done.
+        verb: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is one reader of drop events.
+    #[error("somebody else follows the drops of instance {instance}: only one can")]
+    EventsTaken {
+        /// The instance.
+        instance: String,
+    },
+    /// A key or name that a person typed.
+    #[error("{what}")]
+    Input {
+        /// What is wrong, and what would be right.
+        what: String,
+    },
+    /// A program could not be run on a made packet.
+    #[error("cannot run {program} on a made packet: {source}")]
+    Run {
+        /// The program.
+        program: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    pub(crate) fn file(verb: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { verb, path, source }
+    }
+
+    pub(crate) fn load(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Load { source: Box::new(source) }
+    }
+}

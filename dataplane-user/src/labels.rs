@@ -1,0 +1,180 @@
+//! Names for the numbers in the maps, for whoever shows them to people. The agent writes them beside its
+//! state; the dataplane never reads them, and without them there are numbers.
+
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    pins::{create_directory, run_directory},
+};
+
+/// What the slots of an instance stand for.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Labels {
+    /// Ports by slot.
+    pub ports: BTreeMap<u32, PortLabel>,
+    /// Networks by slot.
+    pub networks: BTreeMap<u32, NetworkLabel>,
+    /// Subnets by slot.
+    pub subnets: BTreeMap<u32, String>,
+    /// Hosts by slot.
+    pub hosts: BTreeMap<u32, String>,
+    /// Policies by slot.
+    pub policies: BTreeMap<u32, PolicyLabel>,
+}
+
+/// A port.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct PortLabel {
+    /// Name of the port, unique in its network.
+    pub name: String,
+    /// Name of its network.
+    pub network: String,
+    /// Name of the host's side of its interface.
+    pub interface: String,
+    /// Why it does not work as it should; empty where it does.
+    pub degraded: Vec<String>,
+}
+
+/// A network.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct NetworkLabel {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub vni: u32,
+}
+
+/// A policy.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct PolicyLabel {
+    /// Whose rules they are.
+    pub name: String,
+    /// The rules as they were written, by number.
+    pub rules: Vec<String>,
+}
+
+/// Something that is desired and does not work as it should: also a port that has no slot, since its
+/// interface is not there.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Missing {
+    /// Name of the interface.
+    pub interface: String,
+    /// Name of the network, of a port.
+    pub network: Option<String>,
+    /// Name of the node behind it, of a port.
+    pub node: Option<String>,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+impl Missing {
+    /// What the agent of an instance wrote of this beside the labels, if anything.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn read(instance: &str) -> Result<Vec<Self>, Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Report {
+            degraded: Vec<Missing>,
+        }
+        read::<Report>(instance).map(|report| report.degraded)
+    }
+}
+
+/// Reads what of `T` is in the labels' file; its defaults where there is no file.
+fn read<T: Default + for<'a> Deserialize<'a>>(instance: &str) -> Result<T, Error> {
+    let path = Labels::path(instance);
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        text => text.map_err(Error::file("read", &path))?,
+    };
+    serde_json::from_slice(&text).map_err(io::Error::from).map_err(Error::file("read", path))
+}
+
+impl Labels {
+    /// Where the labels of an instance are.
+    #[must_use]
+    pub fn path(instance: &str) -> PathBuf {
+        run_directory(instance).join("labels.json")
+    }
+
+    /// The labels of an instance; none where nobody wrote any.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn read(instance: &str) -> Result<Self, Error> {
+        read(instance)
+    }
+
+    /// Writes them whole: who reads meanwhile gets the old ones or these.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(&self, instance: &str) -> Result<(), Error> {
+        create_directory(&run_directory(instance))?;
+        let path = Self::path(instance);
+        let next = path.with_extension("json.next");
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
+        text.and_then(|text| fs::write(&next, text)).map_err(Error::file("write", &next))?;
+        fs::rename(&next, &path).map_err(Error::file("replace", path))
+    }
+
+    pub(crate) fn port(&self, slot: u32) -> Option<String> {
+        self.ports.get(&slot).map(|port| port.name.clone())
+    }
+
+    pub(crate) fn network(&self, slot: u32) -> Option<String> {
+        self.networks.get(&slot).map(|network| network.name.clone())
+    }
+
+    pub(crate) fn network_of_vni(&self, vni: u32) -> Option<String> {
+        self.networks.values().find(|network| network.vni == vni).map(|network| network.name.clone())
+    }
+
+    pub(crate) fn subnet(&self, slot: u32) -> Option<String> {
+        self.subnets.get(&slot).cloned()
+    }
+
+    pub(crate) fn host(&self, slot: u32) -> Option<String> {
+        self.hosts.get(&slot).cloned()
+    }
+
+    pub(crate) fn rule(&self, policy: u32, rule: u32) -> Option<String> {
+        self.policies.get(&policy)?.rules.get(rule as usize).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_optional() {
+        let labels: Labels = serde_json::from_str("{}").unwrap();
+        assert_eq!(labels, Labels::default());
+        let text = r#"{"ports": {"3": {"name": "a", "network": "red"}}, "policies": {"5": {"rules": ["allow"]}}}"#;
+        let labels: Labels = serde_json::from_str(text).unwrap();
+        assert_eq!(labels.port(3).as_deref(), Some("a"));
+        assert_eq!(labels.port(4), None);
+        assert_eq!(labels.rule(5, 0).as_deref(), Some("allow"));
+        assert_eq!(labels.rule(5, 1), None);
+    }
+
+    #[test]
+    fn they_read_as_they_were_written() {
+        let label = NetworkLabel { name: "red".to_owned(), vni: 100 };
+        let labels = Labels { networks: BTreeMap::from([(1, label)]), ..Labels::default() };
+        let text = serde_json::to_string(&labels).unwrap();
+        assert_eq!(serde_json::from_str::<Labels>(&text).unwrap(), labels);
+        assert_eq!(labels.network_of_vni(100).as_deref(), Some("red"));
+    }
+}

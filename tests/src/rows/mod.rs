@@ -1,0 +1,48 @@
+//! The fixture rows, one topic a file. Every permission has its prohibition beside it.
+
+mod acl;
+mod anti_spoof;
+pub(crate) mod arp;
+mod epochs;
+mod firewall;
+mod forwarder;
+mod fragments;
+mod icmp;
+mod malformed;
+mod mtu;
+mod rate;
+mod rings;
+mod router;
+mod routes;
+pub(crate) mod substrate_errors;
+mod tcp_state;
+mod translation;
+
+use crate::row::Row;
+
+/// All rows.
+#[must_use]
+pub fn all() -> Vec<Row> {
+    [
+        acl::rows,
+        anti_spoof::rows,
+        arp::rows,
+        epochs::rows,
+        firewall::rows,
+        forwarder::rows,
+        fragments::rows,
+        icmp::rows,
+        malformed::rows,
+        mtu::rows,
+        rate::rows,
+        rings::rows,
+        router::rows,
+        routes::rows,
+        substrate_errors::rows,
+        tcp_state::rows,
+        translation::rows,
+    ]
+    .iter()
+    .flat_map(|rows| rows())
+    .collect()
+}

@@ -1,0 +1,175 @@
+//! What must not work, whoever tries: frames that no kernel would send.
+
+use std::net::SocketAddrV4;
+
+use anyhow::{Context as _, Result};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use inlay_core::ids::MacAddress;
+
+use super::{A, B, Drops, Outcome, Row, TwoHosts, row, same, silent};
+use crate::netns::{
+    Namespace,
+    frame::FrameSocket,
+    probe::{self, Greeter, PATIENCE, SILENCE},
+};
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row("a spoofed virtual source: red-a sends as 10.0.1.99", spoofed_address),
+        row("a spoofed MAC address: red-a sends as red-d", spoofed_mac),
+        row("a forged substrate packet: another host sends as red-a", forged_host),
+        row("a forged substrate packet from red to blue", cross_network),
+        row("red is not blue: red-a's 10.0.1.11 is red-b", |t| meets(&t.red_a, t, "inlay-red-b")),
+        row("blue is not red: blue-a's 10.0.1.11 is blue-b", |t| meets(&t.blue_a, t, "inlay-blue-b")),
+    ]
+}
+
+/// A payload that no other packet has.
+const MARK: &[u8] = b"inlay scenario: this must not arrive";
+
+fn mac_of(node: &Namespace) -> Result<[u8; 6]> {
+    let text = node.output("cat /sys/class/net/eth0/address")?;
+    let octets = text.trim().split(':').map(|octet| u8::from_str_radix(octet, 16));
+    let octets: Vec<u8> = octets.collect::<Result<_, _>>()?;
+    octets.try_into().ok().context("a MAC address has six octets")
+}
+
+fn udp_frame(source_mac: [u8; 6], source: [u8; 4]) -> Result<Vec<u8>> {
+    let builder = PacketBuilder::ethernet2(source_mac, MacAddress::ROUTER.octets())
+        .ipv4(source, B.octets(), 64)
+        .udp(9001, 9001);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, MARK)?;
+    Ok(frame)
+}
+
+fn has_mark(frame: &[u8]) -> bool {
+    frame.windows(MARK.len()).any(|window| window == MARK)
+}
+
+/// Sends a frame from red-a, and listens at red-b. With the genuine frame first: a probe that could never
+/// arrive would prove nothing.
+fn spoof(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
+    let sender = FrameSocket::open(&topology.red_a, "eth0")?;
+    let receiver = FrameSocket::open(&topology.red_b, "eth0")?;
+    sender.send(&udp_frame(mac_of(&topology.red_a)?, A.octets())?)?;
+    if receiver.receive(PATIENCE, has_mark)?.is_none() {
+        return Ok(same("the genuine frame arrives", "the genuine frame is lost"));
+    }
+    let drops = Drops::of("host1", "red", "outbound", reason)?;
+    sender.send(frame)?;
+    let arrived = receiver.receive(SILENCE, has_mark)?;
+    Ok(silent(arrived.is_none(), reason, drops.since()?))
+}
+
+fn spoofed_address(topology: &TwoHosts) -> Result<Outcome> {
+    spoof(topology, &udp_frame(mac_of(&topology.red_a)?, [10, 0, 1, 99])?, "spoofed-address")
+}
+
+fn spoofed_mac(topology: &TwoHosts) -> Result<Outcome> {
+    spoof(topology, &udp_frame(mac_of(&topology.red_d)?, A.octets())?, "spoofed-mac")
+}
+
+/// An inlaid UDP packet to red-b, made in the fabric. `host` is the last word of the source's prefix.
+fn substrate_frame(topology: &TwoHosts, host: u8, from: u32, to: u32) -> Result<Vec<u8>> {
+    let mac = |namespace: &Namespace, device: &str| -> Result<[u8; 6]> {
+        let text = namespace.output(&format!("cat /sys/class/net/{device}/address"))?;
+        let octets = text.trim().split(':').map(|octet| u8::from_str_radix(octet, 16));
+        octets.collect::<Result<Vec<u8>, _>>()?.try_into().ok().context("six octets")
+    };
+    let address = |host: u8, vni: u32, virtual_ip: [u8; 4]| {
+        let mut octets = [0; 16];
+        octets[..8].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, host]);
+        octets[8..12].copy_from_slice(&(4 << 24 | vni).to_be_bytes());
+        octets[12..].copy_from_slice(&virtual_ip);
+        octets
+    };
+    let builder = PacketBuilder::ethernet2(
+        mac(&topology.fabric, "host2")?,
+        mac(&topology.host2, "uplink")?,
+    )
+    .ipv6(address(host, from, A.octets()), address(2, to, B.octets()), 254)
+    .udp(9001, 9001);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, MARK)?;
+    // The flow label carries the TTL.
+    frame[17] = 64;
+    Ok(frame)
+}
+
+const RED: u32 = 100;
+const BLUE: u32 = 200;
+
+fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
+    let sender = FrameSocket::open(&topology.fabric, "host2")?;
+    let receivers = [&topology.red_b, &topology.blue_b].map(|node| FrameSocket::open(node, "eth0"));
+    let [red, blue] = receivers;
+    let (red, blue) = (red?, blue?);
+    // The genuine sender's host may say so: the probe itself can arrive.
+    sender.send(&substrate_frame(topology, 1, RED, RED)?)?;
+    if red.receive(PATIENCE, has_mark)?.is_none() {
+        return Ok(same("the genuine packet arrives", "the genuine packet is lost"));
+    }
+    let drops = Drops::of("host2", "", "inbound", reason)?;
+    sender.send(frame)?;
+    let arrived = red.receive(SILENCE, has_mark)?.or(blue.receive(SILENCE, has_mark)?);
+    Ok(silent(arrived.is_none(), reason, drops.since()?))
+}
+
+fn forged_host(topology: &TwoHosts) -> Result<Outcome> {
+    forge(topology, &substrate_frame(topology, 3, RED, RED)?, "forged-source")
+}
+
+fn cross_network(topology: &TwoHosts) -> Result<Outcome> {
+    forge(topology, &substrate_frame(topology, 1, RED, BLUE)?, "cross-network")
+}
+
+/// Both tenants' servers listen; only the client's own tenant's may answer.
+fn meets(client: &Namespace, topology: &TwoHosts, expected: &str) -> Result<Outcome> {
+    let red = Greeter::listen(&topology.red_b, 8080)?;
+    let blue = Greeter::listen(&topology.blue_b, 8080)?;
+    let own = if expected == topology.red_b.name() { &red } else { &blue };
+    let answer = probe::tcp(client, own, SocketAddrV4::new(B, 8080))?;
+    let observed = answer.map_or("nobody answers".to_owned(), |name| format!("{name} answers"));
+    Ok(same(format!("{expected} answers"), observed))
+}
+
+/// Sends 1,501 bytes with DF from red-a; what the virtual router answers.
+pub(super) fn oversized(topology: &TwoHosts) -> Result<String> {
+    let node = &topology.red_a;
+    let mac = mac_of(node)?;
+    let builder = PacketBuilder::ethernet2(mac, MacAddress::ROUTER.octets())
+        .ipv4(A.octets(), B.octets(), 64)
+        .udp(9001, 9001);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, &[0; 1501 - 28])?;
+    // A frame socket sends up to the interface's MTU: raise it for this frame alone.
+    node.output("ip link set eth0 mtu 1600")?;
+    let sent = answer_to(node, &frame);
+    node.output("ip link set eth0 mtu 1500")?;
+    sent
+}
+
+fn answer_to(node: &Namespace, frame: &[u8]) -> Result<String> {
+    let socket = FrameSocket::open(node, "eth0")?;
+    socket.send(frame)?;
+    let is_error = |frame: &[u8]| fragmentation_needed(frame).is_some();
+    let answer = socket.receive(PATIENCE, is_error)?;
+    let mtu = answer.as_deref().and_then(fragmentation_needed);
+    Ok(mtu.map_or("no answer".to_owned(), |mtu| format!("fragmentation needed, MTU {mtu}")))
+}
+
+/// The MTU of an ICMP "fragmentation needed".
+fn fragmentation_needed(frame: &[u8]) -> Option<u16> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (Some(NetSlice::Ipv4(_)), Some(TransportSlice::Icmpv4(icmp))) = (packet.net, packet.transport)
+    else {
+        return None;
+    };
+    match icmp.icmp_type() {
+        etherparse::Icmpv4Type::DestinationUnreachable(
+            etherparse::icmpv4::DestUnreachableHeader::FragmentationNeeded { next_hop_mtu },
+        ) => Some(next_hop_mtu),
+        _ => None,
+    }
+}
