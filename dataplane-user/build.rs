@@ -31,7 +31,10 @@ fn main() {
     };
     build(&root, &target_dir, &linker);
     for object in OBJECTS {
-        let built = target_dir.join("bpfel-unknown-none").join("bpf").join(object);
+        let built = target_dir
+            .join("bpfel-unknown-none")
+            .join("bpf")
+            .join(object);
         if let Err(error) = fs::copy(&built, out.join(object)) {
             fail(&format!("the build left no {}: {error}", built.display()));
         }
@@ -40,7 +43,10 @@ fn main() {
 
 fn build(root: &Path, target_dir: &Path, linker: &Path) {
     let flags = [
-        format!("--cfg=bpf_target_arch=\"{}\"", variable("CARGO_CFG_TARGET_ARCH").display()),
+        format!(
+            "--cfg=bpf_target_arch=\"{}\"",
+            variable("CARGO_CFG_TARGET_ARCH").display()
+        ),
         // Atomic additions that return a value, and 32-bit jumps: Linux 5.12.
         "-Ctarget-cpu=v3".to_owned(),
         "-Cdebuginfo=2".to_owned(),
@@ -49,8 +55,21 @@ fn build(root: &Path, target_dir: &Path, linker: &Path) {
     ];
     let status = Command::new(variable("CARGO"))
         .current_dir(root)
-        .args(["build", "--quiet", "--package", "inlay-ebpf", "--bins", "--profile", "bpf"])
-        .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "inlay-ebpf",
+            "--bins",
+            "--profile",
+            "bpf",
+        ])
+        .args([
+            "--target",
+            "bpfel-unknown-none",
+            "-Zbuild-std=core",
+            "--target-dir",
+        ])
         .arg(target_dir)
         // `-Z` and one intrinsic on a stable toolchain, for this build alone.
         .env("RUSTC_BOOTSTRAP", "1")
@@ -60,7 +79,9 @@ fn build(root: &Path, target_dir: &Path, linker: &Path) {
         .status();
     match status {
         Ok(status) if status.success() => {}
-        Ok(status) => fail(&format!("the BPF build failed with {status}; see the lines above")),
+        Ok(status) => fail(&format!(
+            "the BPF build failed with {status}; see the lines above"
+        )),
         Err(error) => fail(&format!("cargo cannot be run: {error}")),
     }
 }
@@ -68,13 +89,20 @@ fn build(root: &Path, target_dir: &Path, linker: &Path) {
 fn find_linker() -> PathBuf {
     let mut places: Vec<PathBuf> = env::split_paths(&variable("PATH")).collect();
     places.extend(env::home_dir().map(|home| home.join(".cargo/bin")));
-    let found = places.into_iter().map(|place| place.join("bpf-linker")).find(|file| file.is_file());
+    let found = places
+        .into_iter()
+        .map(|place| place.join("bpf-linker"))
+        .find(|file| file.is_file());
     found.unwrap_or_else(|| fail("bpf-linker is not installed: run `cargo xtask setup`"))
 }
 
 fn require_sources_of_core() {
-    let printed = Command::new(variable("RUSTC")).args(["--print", "sysroot"]).output();
-    let Ok(printed) = printed else { fail("rustc does not say where it lives") };
+    let printed = Command::new(variable("RUSTC"))
+        .args(["--print", "sysroot"])
+        .output();
+    let Ok(printed) = printed else {
+        fail("rustc does not say where it lives")
+    };
     let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
     if !sysroot.join("lib/rustlib/src/rust/library/core").is_dir() {
         fail("the sources of core are not installed: run `cargo xtask setup`");

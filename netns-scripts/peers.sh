@@ -16,11 +16,14 @@
 #                                                        2001:db8:0:N::d4 back out of it (End.DX4)
 #
 # A line is a veth, and each way has namespaces of its own: inlay-bench-WAY-{a,h1,f,h2,b}. Nodes' links have
-# MTU 1500. MAC addresses are as in two-hosts. No way has a firewall. Offloads are as the kernel sets them:
-# nobody who lives with one of these would switch them off.
+# MTU 1500. MAC addresses are as in two-hosts. No way has a firewall. Offloads are as the kernel sets them,
+# since nobody who lives with one of these would switch them off; where no wire is, no segment of 64 KiB is
+# ever cut. `bare` has the nodes send what a wire would carry, with the settings that two-hosts' nodes have.
 #
-#   peers.sh up [WAY]      one way, or all three; also from a state that a crash left behind
-#   peers.sh down [WAY]    removes every trace
+#   peers.sh up [WAY]           one way, or all three; also from a state that a crash left behind
+#   peers.sh bare [WAY]         takes the nodes' offloads away
+#   peers.sh offloaded [WAY]    gives them back
+#   peers.sh down [WAY]         removes every trace
 
 set -eu
 
@@ -45,6 +48,20 @@ up() {
 down() {
     for owner in $owners; do
         remove_namespace "inlay-bench-$1-$owner"
+    done
+}
+
+# bare WAY
+bare() {
+    for letter in a b; do
+        whole_checksums "inlay-bench-$1-$letter" eth0
+    done
+}
+
+# offloaded WAY
+offloaded() {
+    for letter in a b; do
+        within "inlay-bench-$1-$letter" ethtool -K eth0 tx on gro off >/dev/null
     done
 }
 
@@ -141,10 +158,12 @@ require_root "$@"
 verb=${1:-}
 for way in ${2:-$ways}; do
     case "$verb $way" in
-        "up plain" | "up vxlan" | "up srv6") up "$way" ;;
-        "down plain" | "down vxlan" | "down srv6") down "$way" ;;
+        "up plain" | "up vxlan" | "up srv6" | \
+            "down plain" | "down vxlan" | "down srv6" | \
+            "bare plain" | "bare vxlan" | "bare srv6" | \
+            "offloaded plain" | "offloaded vxlan" | "offloaded srv6") "$verb" "$way" ;;
         *)
-            say "type: $0 up | down [plain | vxlan | srv6]"
+            say "type: $0 up | bare | offloaded | down [plain | vxlan | srv6]"
             exit 2
             ;;
     esac

@@ -26,7 +26,11 @@ fn buffer(frame: &[u8]) -> Vec<u8> {
 fn apply(frame: &[u8], rewrite: &Rewrite) -> Vec<u8> {
     let mut buffer = buffer(frame);
     let end = buffer.len();
-    let mut slice = Slice { buffer: &mut buffer, start: HEADROOM, end };
+    let mut slice = Slice {
+        buffer: &mut buffer,
+        start: HEADROOM,
+        end,
+    };
     linear::apply(&mut slice, rewrite).unwrap();
     let (start, end) = (slice.start, slice.end);
     assert_eq!(slice.packet().len_bytes(), end - start);
@@ -43,13 +47,20 @@ struct Between {
 
 fn address(prefix: u64, vni: u32, virtual_ip: inlay_core::ids::VirtualIp) -> SubstrateAddress {
     let tag = Tag::ipv4(Vni::new(vni).unwrap());
-    SubstrateAddress { prefix: HostPrefix(prefix), tag, virtual_ip }
+    SubstrateAddress {
+        prefix: HostPrefix(prefix),
+        tag,
+        virtual_ip,
+    }
 }
 
 /// The frame on the substrate. `None` where the packet is not one that is carried.
 fn inlaid(frame: &[u8], between: Between) -> Option<Vec<u8>> {
     let mut bytes = frame.to_vec();
-    let described = Frame { interface_index: 1, len_bytes: u32::try_from(frame.len()).unwrap() };
+    let described = Frame {
+        interface_index: 1,
+        len_bytes: u32::try_from(frame.len()).unwrap(),
+    };
     let mut packet = Packet::new(&mut bytes);
     let header = parse::ipv4(&mut packet, &described).ok()?;
     let is_carried = !parse::has_options(&header)
@@ -57,7 +68,9 @@ fn inlaid(frame: &[u8], between: Between) -> Option<Vec<u8>> {
         && header.is_checksum_right()
         && !parse::is_extension(header.protocol);
     let payload_length = header.total_length - 20;
-    if !is_carried || parse::check_payload(header.fragment, header.protocol, payload_length).is_err() {
+    if !is_carried
+        || parse::check_payload(header.fragment, header.protocol, payload_length).is_err()
+    {
         return None;
     }
     let ports = match header.fragment.offset() {
@@ -72,12 +85,23 @@ fn inlaid(frame: &[u8], between: Between) -> Option<Vec<u8>> {
 
 fn restored(frame: &[u8]) -> Vec<u8> {
     let mut bytes = frame.to_vec();
-    let described = Frame { interface_index: 1, len_bytes: u32::try_from(frame.len()).unwrap() };
+    let described = Frame {
+        interface_index: 1,
+        len_bytes: u32::try_from(frame.len()).unwrap(),
+    };
     let mut packet = Packet::new(&mut bytes);
     let header = parse::ipv6(&mut packet, &described).unwrap();
     let substrate = parse::substrate(&mut packet, header).unwrap();
-    parse::check_payload(substrate.fragment, substrate.protocol, substrate.payload_length).unwrap();
-    apply(frame, &Rewrite::Restore(translate::restore(&substrate, MAC)))
+    parse::check_payload(
+        substrate.fragment,
+        substrate.protocol,
+        substrate.payload_length,
+    )
+    .unwrap();
+    apply(
+        frame,
+        &Rewrite::Restore(translate::restore(&substrate, MAC)),
+    )
 }
 
 /// An IPv4 header of any fields but its options, and any payload.
@@ -102,7 +126,13 @@ fn whole(protocol: u8, payload_min: usize) -> impl Strategy<Value = Vec<u8>> {
 /// chance.
 fn payload(min: usize) -> impl Strategy<Value = Vec<u8>> {
     let bytes = prop_oneof![vec(any::<u8>(), min..64), vec(any::<u8>(), 1400..1460)];
-    let field = prop_oneof![Just(None), Just(Some(0u16)), Just(Some(1)), Just(Some(0xfffe)), Just(Some(0xffff))];
+    let field = prop_oneof![
+        Just(None),
+        Just(Some(0u16)),
+        Just(Some(1)),
+        Just(Some(0xfffe)),
+        Just(Some(0xffff))
+    ];
     (bytes, field).prop_map(|(mut bytes, field)| {
         if let Some(field) = field {
             for at in [6, 16] {
@@ -120,27 +150,33 @@ fn packet_of(
     protocol: impl Strategy<Value = u8>,
     payload_min: usize,
 ) -> impl Strategy<Value = Vec<u8>> {
-    (any::<(u8, u16, u8, [u8; 4], [u8; 4])>(), fragment, protocol, payload(payload_min)).prop_map(
-        |((tos, identification, ttl, source, destination), fragment, protocol, payload)| {
-            let total_length = u16::try_from(20 + payload.len()).unwrap();
-            let mut packet = vec![0x45, tos];
-            packet.extend(total_length.to_be_bytes());
-            packet.extend(identification.to_be_bytes());
-            packet.extend(fragment.to_be_bytes());
-            packet.extend([ttl, protocol, 0, 0]);
-            packet.extend(source);
-            packet.extend(destination);
-            let header = etherparse::Ipv4Header::from_slice(&packet).unwrap().0;
-            let mut checksum = header.calc_header_checksum();
-            if fragment & 0x8000 != 0 {
-                // etherparse does not keep the reserved flag.
-                checksum = !checksum;
-            }
-            packet[10..12].copy_from_slice(&checksum.to_be_bytes());
-            packet.extend(payload);
-            packet
-        },
+    (
+        any::<(u8, u16, u8, [u8; 4], [u8; 4])>(),
+        fragment,
+        protocol,
+        payload(payload_min),
     )
+        .prop_map(
+            |((tos, identification, ttl, source, destination), fragment, protocol, payload)| {
+                let total_length = u16::try_from(20 + payload.len()).unwrap();
+                let mut packet = vec![0x45, tos];
+                packet.extend(total_length.to_be_bytes());
+                packet.extend(identification.to_be_bytes());
+                packet.extend(fragment.to_be_bytes());
+                packet.extend([ttl, protocol, 0, 0]);
+                packet.extend(source);
+                packet.extend(destination);
+                let header = etherparse::Ipv4Header::from_slice(&packet).unwrap().0;
+                let mut checksum = header.calc_header_checksum();
+                if fragment & 0x8000 != 0 {
+                    // etherparse does not keep the reserved flag.
+                    checksum = !checksum;
+                }
+                packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+                packet.extend(payload);
+                packet
+            },
+        )
 }
 
 fn between() -> impl Strategy<Value = Between> {
@@ -149,7 +185,13 @@ fn between() -> impl Strategy<Value = Between> {
 }
 
 fn with_ethernet(packet: &[u8]) -> Vec<u8> {
-    [&MAC.octets()[..], &MacAddress::ROUTER.octets(), &[8, 0], packet].concat()
+    [
+        &MAC.octets()[..],
+        &MacAddress::ROUTER.octets(),
+        &[8, 0],
+        packet,
+    ]
+    .concat()
 }
 
 fn is_atomic(packet: &[u8]) -> bool {
@@ -161,7 +203,10 @@ fn canonical(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     if is_atomic(&packet) {
         packet[4..6].fill(0);
-        let checksum = etherparse::Ipv4Header::from_slice(&packet).unwrap().0.calc_header_checksum();
+        let checksum = etherparse::Ipv4Header::from_slice(&packet)
+            .unwrap()
+            .0
+            .calc_header_checksum();
         packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     }
     packet
@@ -254,5 +299,8 @@ proptest! {
 }
 
 fn addresses(packet: &[u8]) -> ([u8; 4], [u8; 4]) {
-    (packet[12..16].try_into().unwrap(), packet[16..20].try_into().unwrap())
+    (
+        packet[12..16].try_into().unwrap(),
+        packet[16..20].try_into().unwrap(),
+    )
 }

@@ -26,7 +26,11 @@ pub(crate) fn changes(maps: &Maps, changes: &Changes) -> Result<(), Error> {
     put(maps, changes)?;
     remove(maps, changes)?;
     maps.networks.set_all(&changes.networks.put)?;
-    clear(&maps.networks, &changes.networks.removed, NetworkRecord::default())?;
+    clear(
+        &maps.networks,
+        &changes.networks.removed,
+        NetworkRecord::default(),
+    )?;
     forget(maps, changes)
 }
 
@@ -50,9 +54,21 @@ fn remove(maps: &Maps, changes: &Changes) -> Result<(), Error> {
     clear(&maps.ports, &changes.ports.removed, PortRecord::default())?;
     maps.forwarders.remove_all(&changes.forwarders.removed)?;
     maps.mappings.remove_all(&changes.mappings.removed)?;
-    clear(&maps.subnets, &changes.subnets.removed, SubnetRecord::default())?;
-    clear(&maps.hosts, &changes.hosts.removed, inlay_core::ids::HostPrefix(0))?;
-    clear(&maps.policies, &changes.policies.removed, PolicyRecord::default())
+    clear(
+        &maps.subnets,
+        &changes.subnets.removed,
+        SubnetRecord::default(),
+    )?;
+    clear(
+        &maps.hosts,
+        &changes.hosts.removed,
+        inlay_core::ids::HostPrefix(0),
+    )?;
+    clear(
+        &maps.policies,
+        &changes.policies.removed,
+        PolicyRecord::default(),
+    )
 }
 
 /// What the dataplane remembers of a slot that may be given to another: counters, next hops.
@@ -67,8 +83,14 @@ fn forget(maps: &Maps, changes: &Changes) -> Result<(), Error> {
         }
     }
     let hosts = &changes.hosts;
-    let slots = hosts.put.iter().map(|(slot, _)| *slot).chain(hosts.removed.iter().copied());
-    let next_hops: Vec<_> = slots.map(|slot| (slot, NextHopSnapshot::default())).collect();
+    let slots = hosts
+        .put
+        .iter()
+        .map(|(slot, _)| *slot)
+        .chain(hosts.removed.iter().copied());
+    let next_hops: Vec<_> = slots
+        .map(|slot| (slot, NextHopSnapshot::default()))
+        .collect();
     maps.next_hops.set_all(&next_hops)
 }
 
@@ -87,12 +109,17 @@ fn check_interfaces(maps: &Maps, devices: &MapChanges<u32, u32>) -> Result<(), E
     for &(interface_index, _) in &devices.put {
         let holder = maps.interfaces.get(place(interface_index))?.interface_index;
         let is_free = holder == 0 || holder == interface_index || devices.removed.contains(&holder);
-        let twin = devices.put.iter().map(|(other, _)| *other).find(|&other| {
-            other != interface_index && place(other) == place(interface_index)
-        });
+        let twin = devices
+            .put
+            .iter()
+            .map(|(other, _)| *other)
+            .find(|&other| other != interface_index && place(other) == place(interface_index));
         if !is_free || !taken.insert(place(interface_index)) {
             let other = twin.unwrap_or(holder);
-            return Err(Error::InterfaceNumber { interface_index, other });
+            return Err(Error::InterfaceNumber {
+                interface_index,
+                other,
+            });
         }
     }
     Ok(())
@@ -102,19 +129,30 @@ fn check_interfaces(maps: &Maps, devices: &MapChanges<u32, u32>) -> Result<(), E
 fn put_devices(maps: &Maps, devices: &MapChanges<u32, u32>) -> Result<(), Error> {
     let given: BTreeSet<u32> = devices.put.iter().map(|(_, device)| *device).collect();
     let release = |device: u32| {
-        if given.contains(&device) { Ok(()) } else { maps.devices.remove(device) }
+        if given.contains(&device) {
+            Ok(())
+        } else {
+            maps.devices.remove(device)
+        }
     };
     for &interface_index in &devices.removed {
         let record = maps.interfaces.get(place(interface_index))?;
         if record.interface_index == interface_index {
-            maps.interfaces.set(place(interface_index), InterfaceRecord::default())?;
+            maps.interfaces
+                .set(place(interface_index), InterfaceRecord::default())?;
             release(record.device)?;
         }
     }
     for &(interface_index, device) in &devices.put {
         let before = maps.interfaces.get(place(interface_index))?;
         maps.devices.set(device, interface_index)?;
-        maps.interfaces.set(place(interface_index), InterfaceRecord { interface_index, device })?;
+        maps.interfaces.set(
+            place(interface_index),
+            InterfaceRecord {
+                interface_index,
+                device,
+            },
+        )?;
         if before.interface_index == interface_index && before.device != device {
             release(before.device)?;
         }

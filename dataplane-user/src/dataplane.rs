@@ -3,22 +3,18 @@
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    io,
     os::fd::{AsFd as _, OwnedFd},
-    path::PathBuf,
+    path::Path,
 };
 
-use aya::{
-    Ebpf, EbpfLoader,
-    programs::{ProgramError, Xdp},
-};
-use serde::{Deserialize, Serialize};
+use aya::Ebpf;
 
 use crate::{
-    Error, OBJECT,
-    apply,
+    Error, Mode, Options, apply,
     events::Events,
     image::{Changes, Image},
+    load,
     maps::Maps,
     namespace::Namespace,
     netlink,
@@ -34,77 +30,6 @@ pub const OUTBOUND: &str = "inlay_outbound";
 pub const INBOUND: &str = "inlay_inbound";
 /// Passes everything: for a node's interface that has no GRO.
 pub const PASS: &str = "inlay_pass";
-
-/// The programs' debug trace, by aya-log's levels.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub enum LogLevel {
-    /// What fails.
-    Error = 1,
-    /// What is odd.
-    Warn = 2,
-    /// What happens seldom.
-    Info = 3,
-    /// What happens to a flow.
-    Debug = 4,
-    /// What happens to every packet.
-    Trace = 5,
-}
-
-/// What a dataplane is opened with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Its name: one for each network namespace that has a dataplane.
-    pub instance: String,
-    /// The directory of bpffs that holds all instances.
-    pub pin_root: PathBuf,
-    /// The programs' debug trace. `None`: the verifier removes it, and it costs nothing.
-    pub log_level: Option<LogLevel>,
-}
-
-impl Options {
-    /// The defaults, for `instance`.
-    #[must_use]
-    pub fn new(instance: impl Into<String>) -> Self {
-        Self { instance: instance.into(), pin_root: pins::PIN_ROOT.into(), log_level: None }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new("default")
-    }
-}
-
-/// How programs are attached.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// In the driver.
-    #[default]
-    Native,
-    /// In the kernel's generic path: slow, and only where it is asked for.
-    Generic,
-}
-
-impl Mode {
-    /// Netlink's `XDP_FLAGS_…`.
-    const fn flags(self) -> u32 {
-        match self {
-            Self::Native => 1 << 2,
-            Self::Generic => 1 << 1,
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        })
-    }
-}
 
 /// Programs loaded, maps pinned.
 #[derive(Debug)]
@@ -128,16 +53,27 @@ impl Dataplane {
         let pins = Pins::new(&options.pin_root, &options.instance)?;
         pins.create()?;
         let schema = Schema::of_object()?;
-        let (set, was_adopted, rejected) = choose(&pins, &schema)?;
+        let (set, was_adopted, rejected) = load::choose(&pins, &schema)?;
         pins::create_directory(&set.programs())?;
-        let mut object = load(&schema, &set, options.log_level)?;
+        let mut object = load::object(&schema, &set, options.log_level)?;
         let maps = Maps::open(&set.directory, Access::ReadWrite)?;
-        let programs = pin_programs(&mut object, &set)?;
-        if pins.current().is_none_or(|current| !current.directory.is_dir()) {
+        let programs = load::pin_programs(&mut object, &set)?;
+        if pins
+            .current()
+            .is_none_or(|current| !current.directory.is_dir())
+        {
             pins.make_current(&set)?;
         }
         Namespace::note(&options.instance)?;
-        let dataplane = Self { pins, set, maps, object, programs, was_adopted, rejected };
+        let dataplane = Self {
+            pins,
+            set,
+            maps,
+            object,
+            programs,
+            was_adopted,
+            rejected,
+        };
         dataplane.remove_dead_links()?;
         Ok(dataplane)
     }
@@ -156,7 +92,7 @@ impl Dataplane {
 
     /// Where the maps are pinned.
     #[must_use]
-    pub fn map_directory(&self) -> &std::path::Path {
+    pub fn map_directory(&self) -> &Path {
         &self.set.directory
     }
 
@@ -201,7 +137,9 @@ impl Dataplane {
 
     fn attach(&self, program: &'static str, interface_index: u32, mode: Mode) -> Result<(), Error> {
         let Some(program) = self.programs.get(program) else {
-            return Err(Error::Object { what: format!("program {program}") });
+            return Err(Error::Object {
+                what: format!("program {program}"),
+            });
         };
         if self.replace(program, interface_index, mode)? {
             return Ok(());
@@ -217,9 +155,11 @@ impl Dataplane {
 
     /// Gives a pinned link another program. False where there is none that could take it.
     fn replace(&self, program: &OwnedFd, interface_index: u32, mode: Mode) -> Result<bool, Error> {
-        let Some(link) = self.pins.open_link(interface_index)? else { return Ok(false) };
-        let is_alive = sys::link_info(link.as_fd())
-            .is_ok_and(|info| info.interface_index == interface_index);
+        let Some(link) = self.pins.open_link(interface_index)? else {
+            return Ok(false);
+        };
+        let is_alive =
+            sys::link_info(link.as_fd()).is_ok_and(|info| info.interface_index == interface_index);
         if !is_alive {
             return Ok(false);
         }
@@ -246,7 +186,12 @@ impl Dataplane {
     #[must_use]
     pub fn attached(&self) -> Vec<u32> {
         let is_alive = |number: &u32| self.pins.open_link(*number).is_ok_and(is_link_alive);
-        self.pins.linked().unwrap_or_default().into_iter().filter(is_alive).collect()
+        self.pins
+            .linked()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(is_alive)
+            .collect()
     }
 
     fn remove_dead_links(&self) -> Result<(), Error> {
@@ -264,8 +209,11 @@ impl Dataplane {
     /// Where the kernel refuses.
     pub fn remove_flows(&mut self, port: u32) -> Result<usize, Error> {
         let flows = self.maps.flows.all()?;
-        let keys: Vec<_> =
-            flows.into_iter().filter(|(_, record)| record.port == port).map(|(key, _)| key).collect();
+        let keys: Vec<_> = flows
+            .into_iter()
+            .filter(|(_, record)| record.port == port)
+            .map(|(key, _)| key)
+            .collect();
         self.maps.flows.remove_all(&keys)
     }
 
@@ -311,72 +259,6 @@ fn is_link_alive(link: Option<OwnedFd>) -> bool {
     info.is_some_and(|info| info.interface_index != 0)
 }
 
-/// The first set that can be adopted, or a fresh one, and why the current one cannot.
-fn choose(pins: &Pins, schema: &Schema) -> Result<(MapSet, bool, Vec<String>), Error> {
-    let sets = pins.sets()?;
-    let mut rejected = Vec::new();
-    for set in sets {
-        let differences = if set.schema == schema.hash() {
-            schema.differences(&set.directory)
-        } else {
-            vec!["it has another schema".to_owned()]
-        };
-        if differences.is_empty() {
-            return Ok((set, true, rejected));
-        }
-        let name = set.directory.display().to_string();
-        rejected.extend(differences.into_iter().map(|what| format!("{name}: {what}")));
-    }
-    Ok((pins.next_set(schema.hash())?, false, rejected))
-}
-
-fn load(schema: &Schema, set: &MapSet, log_level: Option<LogLevel>) -> Result<Ebpf, Error> {
-    let level = log_level.map_or(0, |level| level as u8);
-    let mut loader = EbpfLoader::new();
-    loader.override_global("AYA_LOG_LEVEL", &level, false);
-    for name in schema.names() {
-        loader.map_pin_path(name, set.directory.join(name));
-    }
-    loader.load(OBJECT).map_err(Error::load)
-}
-
-/// Loads each program and pins it in the place of the one before.
-fn pin_programs(
-    object: &mut Ebpf,
-    set: &MapSet,
-) -> Result<HashMap<&'static str, OwnedFd>, Error> {
-    let mut programs = HashMap::new();
-    for name in [OUTBOUND, INBOUND, PASS] {
-        let missing = || Error::Object { what: format!("program {name}") };
-        let program: &mut Xdp =
-            object.program_mut(name).ok_or_else(missing)?.try_into().map_err(Error::load)?;
-        verify(program)?;
-        let fd = program.fd().map_err(Error::load)?.as_fd();
-        let (path, next) = (set.programs().join(name), set.programs().join(format!("{name}-next")));
-        pins::remove_file(&next)?;
-        sys::pin(fd, &next).map_err(Error::file("pin the program at", &next))?;
-        std::fs::rename(&next, &path).map_err(Error::file("replace", &path))?;
-        programs.insert(name, fd.try_clone_to_owned().map_err(Error::file("open", path))?);
-    }
-    Ok(programs)
-}
-
-/// Has the verifier look at a program. A signal makes it give up with EAGAIN, whatever it is of.
-fn verify(program: &mut Xdp) -> Result<(), Error> {
-    const TRIES_MAX: usize = 20;
-    let is_interrupted = |error: &ProgramError| match error {
-        ProgramError::LoadError { io_error, .. } => io_error.kind() == io::ErrorKind::WouldBlock,
-        _ => false,
-    };
-    for _ in 1..TRIES_MAX {
-        match program.load() {
-            Err(error) if is_interrupted(&error) => {}
-            result => return result.map_err(Error::load),
-        }
-    }
-    program.load().map_err(Error::load)
-}
-
 fn attach_error(interface_index: u32, mode: Mode, source: io::Error) -> Error {
     let hint = match source.raw_os_error() {
         Some(libc::EOPNOTSUPP) => "its driver has no native XDP: ask for generic mode",
@@ -390,5 +272,10 @@ fn attach_error(interface_index: u32, mode: Mode, source: io::Error) -> Error {
         Some(libc::EPERM) => "run it as root",
         _ => "look at `dmesg`",
     };
-    Error::Attach { interface_index, mode, source, hint }
+    Error::Attach {
+        interface_index,
+        mode,
+        source,
+        hint,
+    }
 }

@@ -110,7 +110,9 @@ fn check(
     mtu_min: u32,
     further: impl Fn(&OtherEnd, &mut Vec<Degraded>),
 ) -> Vec<Degraded> {
-    let Ok(interface) = netlink::interface(interface_index) else { return vec![Degraded::Missing] };
+    let Ok(interface) = netlink::interface(interface_index) else {
+        return vec![Degraded::Missing];
+    };
     let mut found = Vec::new();
     if !interface.is_up {
         found.push(Degraded::Down);
@@ -121,7 +123,10 @@ fn check(
         None => found.push(Degraded::NotAttached),
     }
     if interface.mtu < mtu_min {
-        found.push(Degraded::Mtu { mtu: interface.mtu, mtu_min });
+        found.push(Degraded::Mtu {
+            mtu: interface.mtu,
+            mtu_min,
+        });
     }
     match offload::other_end(interface_index) {
         Ok(end) => {
@@ -137,12 +142,16 @@ fn redirects(end: &OtherEnd, found: &mut Vec<Degraded>) {
     match (offload::redirects(end), end) {
         (Some(true), _) => {}
         (Some(false), OtherEnd::Peer(peer)) => {
-            found.push(Degraded::PeerWithoutGro { peer: peer.interface.name.clone() });
+            found.push(Degraded::PeerWithoutGro {
+                peer: peer.interface.name.clone(),
+            });
         }
         (Some(false) | None, _) => found.push(Degraded::PeerUnknown),
     }
 }
 
 fn unknown(error: &Error) -> Degraded {
-    Degraded::Unknown { what: error.to_string() }
+    Degraded::Unknown {
+        what: error.to_string(),
+    }
 }

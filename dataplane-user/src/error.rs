@@ -57,6 +57,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A pinned map is not what this program was built with.
+    #[error(
+        "map {map} has another shape than in this program: use the `inlay` that the agent was started from"
+    )]
+    Shape {
+        /// The map.
+        map: &'static str,
+    },
     /// A slot or index past the end of its map.
     #[error("map {map} has {entries} entries, {index} is none of them")]
     Index {
@@ -122,12 +130,24 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn file(verb: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(
+        verb: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { verb, path, source }
     }
 
+    pub(crate) fn map(
+        map: &'static str,
+        verb: &'static str,
+    ) -> impl FnOnce(io::Error) -> Self + use<> {
+        move |source| Self::Map { map, verb, source }
+    }
+
     pub(crate) fn load(source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Load { source: Box::new(source) }
+        Self::Load {
+            source: Box::new(source),
+        }
     }
 }

@@ -31,7 +31,10 @@ impl Events {
         let lock = lock(instance)?;
         let map = MapData::from_pin(directory.join(NAME)).map_err(Error::load)?;
         let map = aya::maps::Map::from_map_data(map).map_err(Error::load)?;
-        Ok(Self { ring: map.try_into().map_err(Error::load)?, _lock: lock })
+        Ok(Self {
+            ring: map.try_into().map_err(Error::load)?,
+            _lock: lock,
+        })
     }
 
     /// The next event, where there is one. Samples of another size are passed over.
@@ -58,9 +61,11 @@ impl Events {
         match nix::poll::poll(&mut descriptors, timeout) {
             Ok(ready) => Ok(ready > 0),
             Err(nix::errno::Errno::EINTR) => Ok(false),
-            Err(error) => {
-                Err(Error::Map { map: NAME, verb: "wait for events", source: error.into() })
-            }
+            Err(error) => Err(Error::Map {
+                map: NAME,
+                verb: "wait for events",
+                source: error.into(),
+            }),
         }
     }
 }
@@ -72,7 +77,9 @@ fn lock(instance: &str) -> Result<File, Error> {
     let file = File::create(&path).map_err(Error::file("make", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::EventsTaken { instance: instance.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(Error::EventsTaken {
+            instance: instance.to_owned(),
+        }),
         Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
     }
 }

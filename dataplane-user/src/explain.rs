@@ -104,7 +104,10 @@ pub fn explain(pin_root: &Path, instance: &str, question: &Question) -> Result<E
     let inspection = Inspection::open_for(pin_root, instance, Access::ReadWrite)?;
     let port = inspection.maps.ports.get(question.port)?;
     if port.interface_index == 0 {
-        let what = format!("there is no port {}: `inlay ports` shows them", question.port);
+        let what = format!(
+            "there is no port {}: `inlay ports` shows them",
+            question.port
+        );
         return Err(Error::Input { what });
     }
     let source_port = match question.source_port {
@@ -120,7 +123,11 @@ pub fn explain(pin_root: &Path, instance: &str, question: &Question) -> Result<E
     drop(lock);
     let (action, result) = ran?;
     let trace = steps::Trace::new(&trace?);
-    let frames = Frames { action, sent: PacketView::of(&sent), result: PacketView::of(&result) };
+    let frames = Frames {
+        action,
+        sent: PacketView::of(&sent),
+        result: PacketView::of(&result),
+    };
     Ok(answer(&inspection, question.port, &trace, frames))
 }
 
@@ -159,14 +166,19 @@ fn lock(instance: &str) -> Result<File, Error> {
 
 fn prepare(inspection: &Inspection, interface_index: u32) -> Result<(), Error> {
     let trace = &inspection.maps.trace;
-    let blank: Vec<_> = (0..trace.entries_max()).map(|step| (step, [0, 0])).collect();
+    let blank: Vec<_> = (0..trace.entries_max())
+        .map(|step| (step, [0, 0]))
+        .collect();
     trace.set_all(&blank)?;
     inspection.maps.explain.set(0, interface_index)
 }
 
 /// Runs the program in the instance's namespace, whose routing it asks.
 fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Vec<u8>), Error> {
-    let error = |source| Error::Run { program: OUTBOUND, source: Box::new(source) };
+    let error = |source| Error::Run {
+        program: OUTBOUND,
+        source: Box::new(source),
+    };
     let path = inspection.set.programs().join(OUTBOUND);
     let program = Xdp::from_pin(path, XdpAttachType::Interface).map_err(error)?;
     let mut result = vec![0; RESULT_BYTES];
@@ -200,12 +212,7 @@ impl Frames {
     }
 }
 
-fn answer(
-    inspection: &Inspection,
-    port: u32,
-    trace: &steps::Trace,
-    frames: Frames,
-) -> Explanation {
+fn answer(inspection: &Inspection, port: u32, trace: &steps::Trace, frames: Frames) -> Explanation {
     let verdict = frames.verdict(trace);
     let reason = trace.dropped().and_then(DropReason::from_number);
     let label = inspection.labels.ports.get(&port);

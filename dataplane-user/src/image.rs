@@ -54,7 +54,10 @@ pub struct MapChanges<K, V> {
 
 impl<K, V> Default for MapChanges<K, V> {
     fn default() -> Self {
-        Self { put: Vec::new(), removed: Vec::new() }
+        Self {
+            put: Vec::new(),
+            removed: Vec::new(),
+        }
     }
 }
 
@@ -69,7 +72,11 @@ impl<K: Ord + Copy, V: PartialEq + Copy> MapChanges<K, V> {
                 .filter(|(key, value)| !is_same(key, value))
                 .map(|(key, value)| (*key, *value))
                 .collect(),
-            removed: actual.keys().filter(|key| !desired.contains_key(key)).copied().collect(),
+            removed: actual
+                .keys()
+                .filter(|key| !desired.contains_key(key))
+                .copied()
+                .collect(),
         }
     }
 
@@ -175,12 +182,13 @@ impl Image {
     /// Without the content that nothing refers to any more.
     #[must_use]
     pub fn referenced(mut self) -> Self {
-        let used: BTreeSet<u32> = self.spans().flat_map(|span| indexes(span)).collect();
+        let used: BTreeSet<u32> = self.spans().flat_map(indexes).collect();
         self.intervals.retain(|index, _| used.contains(index));
         let rows = self.referenced_rows();
         self.rows.retain(|index, _| rows.contains(index));
         let targets = self.referenced_targets();
-        self.route_targets.retain(|index, _| targets.contains(index));
+        self.route_targets
+            .retain(|index, _| targets.contains(index));
         self
     }
 
@@ -197,18 +205,26 @@ impl Image {
     pub(crate) fn referenced_rows(&self) -> BTreeSet<u32> {
         let rows = self.policies.values().flat_map(|policy| {
             let spans = [policy.addresses, policy.groups, policy.services];
-            spans.into_iter().flat_map(|span| self.values(span)).chain([policy.allow])
+            spans
+                .into_iter()
+                .flat_map(|span| self.values(span))
+                .chain([policy.allow])
         });
         rows.collect()
     }
 
     /// The targets that the intervals of route tables refer to.
     pub(crate) fn referenced_targets(&self) -> BTreeSet<u32> {
-        self.subnets.values().flat_map(|subnet| self.values(subnet.routes)).collect()
+        self.subnets
+            .values()
+            .flat_map(|subnet| self.values(subnet.routes))
+            .collect()
     }
 
     fn values(&self, span: Span) -> impl Iterator<Item = u32> {
-        indexes(span).filter_map(|index| self.intervals.get(&index)).map(|interval| interval.value)
+        indexes(span)
+            .filter_map(|index| self.intervals.get(&index))
+            .map(|interval| interval.value)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use records::route_kind;
 use crate::{
     Error,
     events::Events,
-    labels::Labels,
+    labels::{Labels, Report},
     maps::Maps,
     pins::{MapSet, Pins},
     sys::Access,
@@ -44,6 +44,8 @@ pub struct Inspection {
     pub(crate) maps: Maps,
     /// Names for slots.
     pub labels: Labels,
+    /// What else the agent tells.
+    pub report: Report,
 }
 
 /// An entry of a map.
@@ -66,10 +68,22 @@ impl Inspection {
 
     pub(crate) fn open_for(pin_root: &Path, instance: &str, access: Access) -> Result<Self, Error> {
         let pins = Pins::new(pin_root, instance)?;
-        let not_loaded = || Error::NotLoaded { instance: instance.to_owned() };
-        let set = pins.current().filter(|set| set.directory.is_dir()).ok_or_else(not_loaded)?;
+        let not_loaded = || Error::NotLoaded {
+            instance: instance.to_owned(),
+        };
+        let set = pins
+            .current()
+            .filter(|set| set.directory.is_dir())
+            .ok_or_else(not_loaded)?;
         let maps = Maps::open(&set.directory, access)?;
-        Ok(Self { pins, set, maps, labels: Labels::read(instance)? })
+        let (labels, report) = (Labels::read(instance)?, Report::read(instance)?);
+        Ok(Self {
+            pins,
+            set,
+            maps,
+            labels,
+            report,
+        })
     }
 
     /// The drop events: first those that nobody has read.
@@ -101,7 +115,9 @@ impl Inspection {
         self.maps.table(&wanted).ok_or_else(|| {
             let what = match wanted.as_str() {
                 "EVENTS" => "EVENTS is a ring buffer: type `inlay drops --follow`".to_owned(),
-                "WORK" => "WORK is scratch memory of the programs: there is nothing to show".to_owned(),
+                "WORK" => {
+                    "WORK is scratch memory of the programs: there is nothing to show".to_owned()
+                }
                 _ => format!("there is no map {name}: `inlay maps list` shows them"),
             };
             Error::Input { what }
@@ -122,10 +138,15 @@ impl Inspection {
         };
         match found.as_slice() {
             [port] => Ok(port.slot),
-            [] => Err(Error::Input { what: format!("there is no port {meant}: `inlay ports` shows them") }),
+            [] => Err(Error::Input {
+                what: format!("there is no port {meant}: `inlay ports` shows them"),
+            }),
             several => {
                 let names: Vec<String> = several.iter().map(|port| port.full_name()).collect();
-                let what = format!("{meant} is one of several ports: say which, {}", names.join(" or "));
+                let what = format!(
+                    "{meant} is one of several ports: say which, {}",
+                    names.join(" or ")
+                );
                 Err(Error::Input { what })
             }
         }
@@ -146,7 +167,11 @@ pub(crate) fn now() -> Tick {
 /// Seconds from `tick` to `now`; 0 where it is ahead, as another CPU's clock may be.
 pub(crate) fn age_s(tick: Tick, now: Tick) -> u64 {
     let ticks = now.since(tick);
-    if ticks > u32::MAX / 2 { 0 } else { (u64::from(ticks) << 24) / 1_000_000_000 }
+    if ticks > u32::MAX / 2 {
+        0
+    } else {
+        (u64::from(ticks) << 24) / 1_000_000_000
+    }
 }
 
 #[cfg(test)]

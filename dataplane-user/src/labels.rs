@@ -75,18 +75,49 @@ pub struct Missing {
     pub reason: String,
 }
 
-impl Missing {
-    /// What the agent of an instance wrote of this beside the labels, if anything.
+/// What else the agent wrote beside the labels.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Report {
+    /// What does not work as it should.
+    #[serde(rename = "degraded")]
+    pub missing: Vec<Missing>,
+    /// Interfaces to the substrate by device index.
+    pub uplinks: BTreeMap<u32, String>,
+    /// Sets of security groups.
+    pub group_sets: Vec<GroupSet>,
+}
+
+/// A set of security groups.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct GroupSet {
+    /// Name of the network.
+    pub network: String,
+    /// Its number, unique in the network.
+    pub number: u32,
+    /// Names of the groups.
+    pub groups: Vec<String>,
+}
+
+impl Report {
+    /// The report of an instance's agent; an empty one where there is none.
     ///
     /// # Errors
     /// Where the file is there and cannot be read.
-    pub fn read(instance: &str) -> Result<Vec<Self>, Error> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Report {
-            degraded: Vec<Missing>,
+    pub fn read(instance: &str) -> Result<Self, Error> {
+        read(instance)
+    }
+
+    /// The groups of a set, like `default+web`; its number where they are not known.
+    pub(crate) fn groups(&self, network: Option<&str>, number: u32) -> String {
+        let is_meant = |set: &&GroupSet| {
+            set.number == number && network.is_none_or(|network| set.network == network)
+        };
+        match self.group_sets.iter().find(is_meant) {
+            Some(set) => set.groups.join("+"),
+            None => number.to_string(),
         }
-        read::<Report>(instance).map(|report| report.degraded)
     }
 }
 
@@ -97,7 +128,9 @@ fn read<T: Default + for<'a> Deserialize<'a>>(instance: &str) -> Result<T, Error
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
         text => text.map_err(Error::file("read", &path))?,
     };
-    serde_json::from_slice(&text).map_err(io::Error::from).map_err(Error::file("read", path))
+    serde_json::from_slice(&text)
+        .map_err(io::Error::from)
+        .map_err(Error::file("read", path))
 }
 
 impl Labels {
@@ -124,7 +157,8 @@ impl Labels {
         let path = Self::path(instance);
         let next = path.with_extension("json.next");
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
-        text.and_then(|text| fs::write(&next, text)).map_err(Error::file("write", &next))?;
+        text.and_then(|text| fs::write(&next, text))
+            .map_err(Error::file("write", &next))?;
         fs::rename(&next, &path).map_err(Error::file("replace", path))
     }
 
@@ -137,7 +171,10 @@ impl Labels {
     }
 
     pub(crate) fn network_of_vni(&self, vni: u32) -> Option<String> {
-        self.networks.values().find(|network| network.vni == vni).map(|network| network.name.clone())
+        self.networks
+            .values()
+            .find(|network| network.vni == vni)
+            .map(|network| network.name.clone())
     }
 
     pub(crate) fn subnet(&self, slot: u32) -> Option<String> {
@@ -149,7 +186,11 @@ impl Labels {
     }
 
     pub(crate) fn rule(&self, policy: u32, rule: u32) -> Option<String> {
-        self.policies.get(&policy)?.rules.get(rule as usize).cloned()
+        self.policies
+            .get(&policy)?
+            .rules
+            .get(rule as usize)
+            .cloned()
     }
 }
 
@@ -171,8 +212,14 @@ mod tests {
 
     #[test]
     fn they_read_as_they_were_written() {
-        let label = NetworkLabel { name: "red".to_owned(), vni: 100 };
-        let labels = Labels { networks: BTreeMap::from([(1, label)]), ..Labels::default() };
+        let label = NetworkLabel {
+            name: "red".to_owned(),
+            vni: 100,
+        };
+        let labels = Labels {
+            networks: BTreeMap::from([(1, label)]),
+            ..Labels::default()
+        };
         let text = serde_json::to_string(&labels).unwrap();
         assert_eq!(serde_json::from_str::<Labels>(&text).unwrap(), labels);
         assert_eq!(labels.network_of_vni(100).as_deref(), Some("red"));

@@ -11,17 +11,20 @@ pub mod explain;
 pub mod image;
 pub mod inspect;
 pub mod labels;
+mod load;
 pub mod maps;
 pub mod namespace;
 pub mod netlink;
 pub mod offload;
+mod options;
 mod pins;
 mod read;
 pub mod schema;
 mod sys;
 
-pub use dataplane::{Dataplane, INBOUND, LogLevel, Mode, OUTBOUND, Options, PASS};
+pub use dataplane::{Dataplane, INBOUND, OUTBOUND, PASS};
 pub use error::Error;
+pub use options::{LogLevel, Mode, Options};
 pub use pins::{PIN_ROOT, run_directory};
 
 /// The BPF object, aligned for the ELF parser.

@@ -42,7 +42,7 @@ pub use snapshot::{NextHopSnapshot, PortStateSnapshot};
 
 use crate::{
     Error,
-    sys::{self, Access},
+    sys::{self, Access, Sizes},
 };
 
 /// An open map.
@@ -53,10 +53,29 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    fn open(directory: &Path, name: &'static str, access: Access) -> Result<Self, Error> {
+    /// Opens a map whose keys and values are of the sizes of `K` and `V`: what the kernel is handed
+    /// later has room for them.
+    fn open<K, V>(
+        directory: &Path,
+        name: &'static str,
+        entries_max: u32,
+        access: Access,
+    ) -> Result<Self, Error> {
         let path = directory.join(name);
         let fd = sys::open_pin(&path, access).map_err(Error::file("open", path))?;
-        Ok(Self { name, fd })
+        let bytes = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let (key_bytes, value_bytes) = (bytes(size_of::<K>()), bytes(size_of::<V>()));
+        let found = sys::sizes(fd.as_fd()).map_err(Error::map(name, "ask for its size"))?;
+        if found
+            == (Sizes {
+                key_bytes,
+                value_bytes,
+                entries_max,
+            })
+        {
+            return Ok(Self { name, fd });
+        }
+        Err(Error::Shape { map: name })
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -64,10 +83,12 @@ impl Handle {
     }
 
     pub(crate) fn error(&self, verb: &'static str) -> impl FnOnce(io::Error) -> Error + use<> {
-        let map = self.name;
-        move |source| Error::Map { map, verb, source }
+        Error::map(self.name, verb)
     }
 }
+
+#[allow(clippy::cast_possible_truncation, reason = "there are sixteen")]
+const TRACE_PLACES: u32 = TRACE_STEPS as u32;
 
 macro_rules! maps {
     ($($(#[doc = $doc:literal])+ $field:ident $name:literal: $map:ty = $entries_max:expr,)*) => {
@@ -84,7 +105,7 @@ macro_rules! maps {
             /// Opens the maps that are pinned in `directory`.
             pub(crate) fn open(directory: &Path, access: Access) -> Result<Self, Error> {
                 Ok(Self {
-                    $($field: <$map>::new(Handle::open(directory, $name, access)?, $entries_max),)*
+                    $($field: <$map>::open(directory, $name, $entries_max, access)?,)*
                 })
             }
 
@@ -143,7 +164,7 @@ maps! {
     /// What is left of each CPU's drop events.
     event_budgets "EVENT_BUDGETS": PerCpu<EventBudget> = 1,
     /// Steps of an `explain`: 1 and the value of each that was taken.
-    trace "TRACE": Array<[u64; 2]> = TRACE_STEPS as u32,
+    trace "TRACE": Array<[u64; 2]> = TRACE_PLACES,
     /// The interface that `explain` impersonates.
     explain "EXPLAIN": Array<u32> = 1,
 }

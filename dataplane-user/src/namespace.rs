@@ -46,9 +46,15 @@ impl Namespace {
     /// Where /proc is not mounted.
     pub fn of_instance(instance: &str) -> Result<Self, Error> {
         let own = Self::current()?;
-        let inode = fs::read_to_string(note(instance)).ok().and_then(|text| text.trim().parse().ok());
-        let Some(inode) = inode.filter(|inode| *inode != own.inode) else { return Ok(own) };
-        let found = candidates().into_iter().find(|path| number(path) == Some(inode));
+        let inode = fs::read_to_string(note(instance))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let Some(inode) = inode.filter(|inode| *inode != own.inode) else {
+            return Ok(own);
+        };
+        let found = candidates()
+            .into_iter()
+            .find(|path| number(path) == Some(inode));
         found.map_or(Ok(own), |path| Self::open(&path))
     }
 
@@ -62,9 +68,13 @@ impl Namespace {
     /// The one that this namespace's number `id` names (`IFLA_LINK_NETNSID`), where it can be found.
     #[must_use]
     pub fn of_id(id: i32) -> Option<Self> {
-        candidates().into_iter().filter_map(|path| Self::open(&path).ok()).find(|namespace| {
-            netlink::namespace_id(namespace.file.as_raw_fd()).is_ok_and(|found| found == Some(id))
-        })
+        candidates()
+            .into_iter()
+            .filter_map(|path| Self::open(&path).ok())
+            .find(|namespace| {
+                netlink::namespace_id(namespace.file.as_raw_fd())
+                    .is_ok_and(|found| found == Some(id))
+            })
     }
 
     /// Runs `work` in it, on a thread of its own.
@@ -78,7 +88,9 @@ impl Namespace {
                     .map_err(|error| Error::file("enter", "the network namespace")(error.into()))?;
                 work()
             });
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }
@@ -98,10 +110,15 @@ fn candidates() -> Vec<PathBuf> {
         entries.map(|entry| entry.path()).collect::<Vec<_>>()
     };
     let is_process = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
     };
-    let processes = names("/proc").into_iter().filter(is_process).map(|path| path.join("ns/net"));
+    let processes = names("/proc")
+        .into_iter()
+        .filter(is_process)
+        .map(|path| path.join("ns/net"));
     let mut seen = std::collections::BTreeSet::new();
     let all = names("/run/netns").into_iter().chain(processes);
-    all.filter(|path| number(path).is_some_and(|inode| seen.insert(inode))).collect()
+    all.filter(|path| number(path).is_some_and(|inode| seen.insert(inode)))
+        .collect()
 }

@@ -61,8 +61,14 @@ impl Interface {
 /// # Errors
 /// Where there is none.
 pub fn interface(index: u32) -> Result<Interface, Error> {
-    let source = |source| Error::Interface { interface: index.to_string(), verb: "ask for it", source };
-    ask(&request(index)).and_then(|answer| parse(&answer)).map_err(source)
+    let source = |source| Error::Interface {
+        interface: index.to_string(),
+        verb: "ask for it",
+        source,
+    };
+    ask(&request(index))
+        .and_then(|answer| parse(&answer))
+        .map_err(source)
 }
 
 /// What this network namespace calls the one that is open as `fd`, where it has a number for it.
@@ -76,7 +82,9 @@ pub(crate) fn namespace_id(fd: i32) -> io::Result<Option<i32>> {
     body.extend(fd.to_ne_bytes());
     let answer = ask(&message(libc::RTM_GETNSID, &body))?;
     let mut found = attributes(answer.get(GENERIC_LEN..).unwrap_or_default());
-    let id = found.find(|(kind, _)| *kind == NETNSA_NSID).map(|(_, value)| read_u32(value));
+    let id = found
+        .find(|(kind, _)| *kind == NETNSA_NSID)
+        .map(|(_, value)| read_u32(value));
     Ok(id.map(u32::cast_signed).filter(|id| *id >= 0))
 }
 
@@ -119,23 +127,43 @@ pub(crate) fn message(kind: u16, body: &[u8]) -> Vec<u8> {
 pub(crate) fn ask(request: &[u8]) -> io::Result<Vec<u8>> {
     // SAFETY: no pointers; the descriptor is nobody else's.
     let socket = unsafe {
-        let fd = libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE);
+        let fd = libc::socket(
+            libc::AF_NETLINK,
+            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+            libc::NETLINK_ROUTE,
+        );
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
         OwnedFd::from_raw_fd(fd)
     };
     // SAFETY: the request is read for its length. An unconnected netlink socket sends to the kernel.
-    let sent = unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            request.as_ptr().cast(),
+            request.len(),
+            0,
+        )
+    };
     if sent < 0 {
         return Err(io::Error::last_os_error());
     }
     let mut answer = vec![0; 32 << 10];
     // SAFETY: the buffer is written for at most its length.
-    let got = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
+    let got = unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            answer.as_mut_ptr().cast(),
+            answer.len(),
+            0,
+        )
+    };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
     answer.truncate(got);
-    let kind = answer.get(4..6).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
+    let kind = answer
+        .get(4..6)
+        .map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
     if kind == Some(ERROR) {
         let code = read_u32(answer.get(HEADER_LEN..).unwrap_or_default()).cast_signed();
         return Err(io::Error::from_raw_os_error(-code));
@@ -162,7 +190,9 @@ pub(crate) fn read_u32(bytes: &[u8]) -> u32 {
 }
 
 fn text(bytes: &[u8]) -> String {
-    CStr::from_bytes_until_nul(bytes).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    CStr::from_bytes_until_nul(bytes)
+        .map(|text| text.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 const IFLA_LINK_NETNSID: u16 = 37;

@@ -68,20 +68,31 @@ pub fn get(interface: &str, feature: Feature) -> Result<bool, Error> {
 /// Where there is no such interface, or its driver refuses.
 pub fn set(interface: &str, feature: Feature, is_on: bool) -> Result<(), Error> {
     let (_, command) = feature.commands();
-    let mut value = Value { command, data: is_on.into() };
+    let mut value = Value {
+        command,
+        data: is_on.into(),
+    };
     control(interface, &mut value).map_err(error(interface, "change its features"))
 }
 
 fn error(interface: &str, verb: &'static str) -> impl FnOnce(io::Error) -> Error {
     let interface = interface.to_owned();
-    move |source| Error::Interface { interface, verb, source }
+    move |source| Error::Interface {
+        interface,
+        verb,
+        source,
+    }
 }
 
 fn control(interface: &str, value: &mut Value) -> io::Result<()> {
     const SIOCETHTOOL: libc::c_ulong = 0x8946;
     let data = std::ptr::from_mut(value).cast();
     // SAFETY: the data is an `ethtool_value`, as these commands have it.
-    unsafe { request(interface, SIOCETHTOOL, |request| request.ifr_ifru.ifru_data = data) }
+    unsafe {
+        request(interface, SIOCETHTOOL, |request| {
+            request.ifr_ifru.ifru_data = data;
+        })
+    }
 }
 
 /// An interface's ioctl.
@@ -93,8 +104,12 @@ unsafe fn request(
     command: libc::c_ulong,
     fill: impl FnOnce(&mut libc::ifreq),
 ) -> io::Result<()> {
-    let socket =
-        socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     // SAFETY: zeros are values of the structure's integers.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last octet stays the end of the string.
@@ -108,7 +123,11 @@ unsafe fn request(
     fill(&mut request);
     // SAFETY: the name ends in zero, and the rest is the caller's.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), command, &raw mut request) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// The other end of a veth.
@@ -133,7 +152,8 @@ impl Peer {
     /// # Errors
     /// As for [`set`].
     pub fn set(&self, feature: Feature, is_on: bool) -> Result<(), Error> {
-        self.namespace.run(|| set(&self.interface.name, feature, is_on))
+        self.namespace
+            .run(|| set(&self.interface.name, feature, is_on))
     }
 
     /// Whether frames can be redirected to this end's other end.
@@ -166,9 +186,14 @@ pub fn other_end(interface_index: u32) -> Result<OtherEnd, Error> {
         None => Some(Namespace::current()?),
         Some(id) => Namespace::of_id(id),
     };
-    let Some(namespace) = namespace else { return Ok(OtherEnd::Unknown) };
+    let Some(namespace) = namespace else {
+        return Ok(OtherEnd::Unknown);
+    };
     match namespace.run(|| netlink::interface(peer)) {
-        Ok(interface) => Ok(OtherEnd::Peer(Peer { interface, namespace })),
+        Ok(interface) => Ok(OtherEnd::Peer(Peer {
+            interface,
+            namespace,
+        })),
         Err(_) => Ok(OtherEnd::Unknown),
     }
 }
@@ -180,7 +205,10 @@ pub fn other_end(interface_index: u32) -> Result<OtherEnd, Error> {
 pub fn set_mac(interface: &str, mac: MacAddress) -> Result<(), Error> {
     const SIOCSIFHWADDR: libc::c_ulong = 0x8924;
     let change = |request: &mut libc::ifreq| {
-        let mut address = libc::sockaddr { sa_family: libc::ARPHRD_ETHER, sa_data: [0; 14] };
+        let mut address = libc::sockaddr {
+            sa_family: libc::ARPHRD_ETHER,
+            sa_data: [0; 14],
+        };
         for (to, from) in address.sa_data.iter_mut().zip(mac.octets()) {
             *to = from.cast_signed();
         }

@@ -56,7 +56,11 @@ impl MapSet {
         let (schema, generation) = directory.file_name()?.to_str()?.split_once('-')?;
         let schema = u64::from_str_radix(schema, 16).ok()?;
         let generation = generation.parse().ok()?;
-        Some(Self { schema, generation, directory })
+        Some(Self {
+            directory,
+            schema,
+            generation,
+        })
     }
 
     pub(crate) fn programs(&self) -> PathBuf {
@@ -67,10 +71,18 @@ impl MapSet {
 impl Pins {
     pub(crate) fn new(root: &Path, instance: &str) -> Result<Self, Error> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if instance.is_empty() || instance.len() > INSTANCE_LEN_MAX || !instance.chars().all(is_name) {
-            return Err(Error::InstanceName { instance: instance.to_owned() });
+        if instance.is_empty()
+            || instance.len() > INSTANCE_LEN_MAX
+            || !instance.chars().all(is_name)
+        {
+            return Err(Error::InstanceName {
+                instance: instance.to_owned(),
+            });
         }
-        Ok(Self { instance: instance.to_owned(), directory: root.join(instance) })
+        Ok(Self {
+            instance: instance.to_owned(),
+            directory: root.join(instance),
+        })
     }
 
     pub(crate) fn links(&self) -> PathBuf {
@@ -90,15 +102,28 @@ impl Pins {
         create_directory(&self.links())?;
         let is_bpffs = nix::sys::statfs::statfs(&self.directory)
             .is_ok_and(|status| status.filesystem_type().0 == BPFFS_MAGIC);
-        if is_bpffs { Ok(()) } else { Err(Error::NoBpffs { path: self.directory.clone() }) }
+        if is_bpffs {
+            Ok(())
+        } else {
+            Err(Error::NoBpffs {
+                path: self.directory.clone(),
+            })
+        }
     }
 
     /// Every set, the current one first, then the newest first.
     pub(crate) fn sets(&self) -> Result<Vec<MapSet>, Error> {
         let current = self.current();
-        let mut sets: Vec<MapSet> =
-            list(&self.directory)?.into_iter().filter_map(MapSet::from_directory).collect();
-        sets.sort_by_key(|set| (Some(set) != current.as_ref(), std::cmp::Reverse(set.generation)));
+        let mut sets: Vec<MapSet> = list(&self.directory)?
+            .into_iter()
+            .filter_map(MapSet::from_directory)
+            .collect();
+        sets.sort_by_key(|set| {
+            (
+                Some(set) != current.as_ref(),
+                std::cmp::Reverse(set.generation),
+            )
+        });
         Ok(sets)
     }
 
@@ -110,15 +135,27 @@ impl Pins {
 
     /// A set beside those that there are. Nothing is made of it yet.
     pub(crate) fn next_set(&self, schema: u64) -> Result<MapSet, Error> {
-        let generation = self.sets()?.iter().map(|set| set.generation).max().unwrap_or(0) + 1;
+        let generation = self
+            .sets()?
+            .iter()
+            .map(|set| set.generation)
+            .max()
+            .unwrap_or(0)
+            + 1;
         let directory = self.directory.join(format!("{schema:016x}-{generation}"));
-        Ok(MapSet { directory, schema, generation })
+        Ok(MapSet {
+            directory,
+            schema,
+            generation,
+        })
     }
 
     /// Makes `set` the one that inspection looks at, atomically.
     pub(crate) fn make_current(&self, set: &MapSet) -> Result<(), Error> {
         let (link, next) = (self.current_link(), self.directory.join("next"));
-        let Some(name) = set.directory.file_name() else { return Ok(()) };
+        let Some(name) = set.directory.file_name() else {
+            return Ok(());
+        };
         remove_file(&next)?;
         std::os::unix::fs::symlink(name, &next).map_err(Error::file("make", &next))?;
         fs::rename(&next, &link).map_err(Error::file("replace", &link))
@@ -154,8 +191,9 @@ impl Pins {
     /// The interfaces that have a pinned link, whether or not they are still there.
     pub(crate) fn linked(&self) -> Result<Vec<u32>, Error> {
         let numbers = list(&self.links())?.into_iter();
-        let mut numbers: Vec<u32> =
-            numbers.filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect();
+        let mut numbers: Vec<u32> = numbers
+            .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+            .collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -209,6 +247,10 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         entries => entries.map_err(Error::file("list", directory))?,
     };
     entries
-        .map(|entry| entry.map(|entry| entry.path()).map_err(Error::file("list", directory)))
+        .map(|entry| {
+            entry
+                .map(|entry| entry.path())
+                .map_err(Error::file("list", directory))
+        })
         .collect()
 }

@@ -28,14 +28,20 @@ pub(crate) fn image(maps: &Maps) -> Result<Image, Error> {
 
 /// Every index of `spans`, ascending.
 fn indexes(spans: impl Iterator<Item = Span>) -> BTreeSet<u32> {
-    spans.flat_map(|span| span.base..span.base.saturating_add(span.count)).collect()
+    spans
+        .flat_map(|span| span.base..span.base.saturating_add(span.count))
+        .collect()
 }
 
 /// Interfaces that packets come from *and* are sent to: an interface that was made anew has lost its entry
 /// in the device map.
 fn devices(maps: &Maps) -> Result<BTreeMap<u32, u32>, Error> {
     let mut devices = BTreeMap::new();
-    for record in maps.interfaces.used(|record| record.interface_index != 0)?.into_values() {
+    for record in maps
+        .interfaces
+        .used(|record| record.interface_index != 0)?
+        .into_values()
+    {
         if maps.devices.get(record.device)? == Some(record.interface_index) {
             devices.insert(record.interface_index, record.device);
         }

@@ -58,7 +58,11 @@ impl Shape {
     fn normal(self) -> Self {
         if self.map_type == bpf_map_type::BPF_MAP_TYPE_DEVMAP as u32 {
             let flags = self.flags & !READ_ONLY_FOR_PROGRAMS;
-            return Self { value_bytes: DEVICE_BYTES, flags, ..self };
+            return Self {
+                value_bytes: DEVICE_BYTES,
+                flags,
+                ..self
+            };
         }
         self
     }
@@ -124,15 +128,36 @@ mod tests {
 
     #[test]
     fn the_hash_follows_every_field() {
-        let shape = Shape { map_type: 2, key_bytes: 4, value_bytes: 8, entries_max: 16, flags: 0 };
+        let shape = Shape {
+            map_type: 2,
+            key_bytes: 4,
+            value_bytes: 8,
+            entries_max: 16,
+            flags: 0,
+        };
         let hash = |shape: Shape| {
-            Schema { shapes: BTreeMap::from([("A".to_owned(), shape)]) }.hash()
+            Schema {
+                shapes: BTreeMap::from([("A".to_owned(), shape)]),
+            }
+            .hash()
         };
         for other in [
-            Shape { map_type: 1, ..shape },
-            Shape { key_bytes: 8, ..shape },
-            Shape { value_bytes: 4, ..shape },
-            Shape { entries_max: 17, ..shape },
+            Shape {
+                map_type: 1,
+                ..shape
+            },
+            Shape {
+                key_bytes: 8,
+                ..shape
+            },
+            Shape {
+                value_bytes: 4,
+                ..shape
+            },
+            Shape {
+                entries_max: 17,
+                ..shape
+            },
             Shape { flags: 1, ..shape },
         ] {
             assert_ne!(hash(shape), hash(other), "{other:?}");

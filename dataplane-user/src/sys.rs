@@ -12,7 +12,7 @@ use std::{
     ptr,
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_info};
 
 use crate::Error;
 
@@ -32,7 +32,11 @@ fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
             size_of::<bpf_attr>(),
         )
     };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 fn call_for_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
@@ -133,7 +137,41 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     // SAFETY: every bit pattern is a value of the union's integers; only XDP links are asked for.
     let interface_index = unsafe { info.__bindgen_anon_1.xdp.ifindex };
-    Ok(LinkInfo { program: info.prog_id, interface_index })
+    Ok(LinkInfo {
+        program: info.prog_id,
+        interface_index,
+    })
+}
+
+/// What must be known of a map before memory is handed to the kernel for its keys and values.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Sizes {
+    pub(crate) key_bytes: u32,
+    pub(crate) value_bytes: u32,
+    pub(crate) entries_max: u32,
+}
+
+/// The sizes of a map.
+pub(crate) fn sizes(map: BorrowedFd<'_>) -> io::Result<Sizes> {
+    // SAFETY: as for `blank`.
+    let mut info: bpf_map_info = unsafe { mem::zeroed() };
+    let mut attr = blank();
+    attr.info.bpf_fd = number(map);
+    attr.info.info_len = u32::try_from(size_of::<bpf_map_info>()).map_err(io::Error::other)?;
+    attr.info.info = ptr::from_mut(&mut info) as u64;
+    // The kernel writes at most `info_len` bytes to `info`, which outlives the call.
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    let bpf_map_info {
+        key_size: key_bytes,
+        value_size: value_bytes,
+        max_entries,
+        ..
+    } = info;
+    Ok(Sizes {
+        key_bytes,
+        value_bytes,
+        entries_max: max_entries,
+    })
 }
 
 /// Bytes of kernel memory of a map, as the kernel accounts them.
@@ -141,7 +179,9 @@ pub(crate) fn memory_bytes(map: &OwnedFd) -> Result<u64, Error> {
     let path = format!("/proc/self/fdinfo/{}", map.as_raw_fd());
     let text = fs::read_to_string(&path).map_err(Error::file("read", path))?;
     let bytes = text.lines().find_map(|line| line.strip_prefix("memlock:"));
-    Ok(bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0))
+    Ok(bytes
+        .and_then(|bytes| bytes.trim().parse().ok())
+        .unwrap_or(0))
 }
 
 /// Keys and values in memory, for one command on a map. The caller vouches for their sizes.
@@ -186,7 +226,9 @@ impl Batch<'_> {
         match result {
             Ok(_) => Ok(done),
             // Refused as a whole, the count is as it was given.
-            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Err(Stopped { done: 0, error }),
+            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+                Err(Stopped { done: 0, error })
+            }
             Err(error) => Err(Stopped { done, error }),
         }
     }

@@ -37,7 +37,13 @@ pub struct Rule {
 /// Everything of `direction` with anybody, allowed.
 #[must_use]
 pub fn allow(direction: Direction) -> Rule {
-    Rule { direction, peer: Peer::Any, protocol: None, services: (0, u16::MAX), allow: true }
+    Rule {
+        direction,
+        peer: Peer::Any,
+        protocol: None,
+        services: (0, u16::MAX),
+        allow: true,
+    }
 }
 
 impl Rule {
@@ -75,7 +81,10 @@ impl Rule {
             None => (direction, direction | 0x00ff_ffff),
             Some(protocol) => {
                 let base = direction | u32::from(protocol) << 16;
-                (base | u32::from(self.services.0), base | u32::from(self.services.1))
+                (
+                    base | u32::from(self.services.0),
+                    base | u32::from(self.services.1),
+                )
             }
         }
     }
@@ -106,12 +115,22 @@ pub fn write(image: &mut Image, slot: u32, rules: &[Rule]) {
     };
     let addresses = write_ranges(image, &ranges(&|rule| rule.addresses()));
     let services = write_ranges(image, &ranges(&|rule| Some(rule.service_points())));
-    let groups: Vec<(u32, Row)> =
-        (0..=GROUP_SETS).map(|set| (set, row(rules, |rule| rule.has_group(set)))).collect();
+    let groups: Vec<(u32, Row)> = (0..=GROUP_SETS)
+        .map(|set| (set, row(rules, |rule| rule.has_group(set))))
+        .collect();
     let groups = write_table(image, &groups);
     let allow = push_row(image, row(rules, |rule| rule.allow));
     let rules = u32::try_from(rules.len()).unwrap();
-    image.policies.insert(slot, PolicyRecord { addresses, groups, services, allow, rules });
+    image.policies.insert(
+        slot,
+        PolicyRecord {
+            addresses,
+            groups,
+            services,
+            allow,
+            rules,
+        },
+    );
 }
 
 fn row(rules: &[Rule], is_set: impl Fn(&Rule) -> bool) -> Row {
@@ -145,7 +164,10 @@ fn write_ranges(image: &mut Image, ranges: &[Option<(u32, u32)>]) -> Span {
 fn write_table(image: &mut Image, table: &[(u32, Row)]) -> Span {
     let intervals: Vec<Interval> = table
         .iter()
-        .map(|(start, row)| Interval { start: *start, value: push_row(image, *row) })
+        .map(|(start, row)| Interval {
+            start: *start,
+            value: push_row(image, *row),
+        })
         .collect();
     write_intervals(image, &intervals)
 }
@@ -160,6 +182,11 @@ fn push_row(image: &mut Image, row: Row) -> u32 {
 /// Writes intervals behind those that `image` has.
 pub fn write_intervals(image: &mut Image, intervals: &[Interval]) -> Span {
     let base = image.intervals.keys().last().map_or(0, |last| last + 1);
-    image.intervals.extend((base..).zip(intervals.iter().copied()));
-    Span { base, count: u32::try_from(intervals.len()).unwrap() }
+    image
+        .intervals
+        .extend((base..).zip(intervals.iter().copied()));
+    Span {
+        base,
+        count: u32::try_from(intervals.len()).unwrap(),
+    }
 }

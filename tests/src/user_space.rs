@@ -59,7 +59,10 @@ impl UserSpace {
 
 fn pipeline_frame(frame: &Frame) -> PipelineFrame {
     let len_bytes = u32::try_from(frame.bytes.len()).unwrap();
-    PipelineFrame { interface_index: frame.interface, len_bytes }
+    PipelineFrame {
+        interface_index: frame.interface,
+        len_bytes,
+    }
 }
 
 /// What the full pipeline says, applied and accounted for as `inlay-ebpf` does it.
@@ -72,7 +75,10 @@ fn run_full(tables: &MemoryTables, removed: &BTreeSet<u32>, frame: &Frame) -> Ou
         Direction::Outbound => pipeline::outbound(tables, &mut packet, &mut work),
         Direction::Inbound => pipeline::inbound(tables, &mut packet, &mut work),
     };
-    assert_eq!(bytes, frame.bytes, "the pipeline decides and does not write");
+    assert_eq!(
+        bytes, frame.bytes,
+        "the pipeline decides and does not write"
+    );
     let applied = decided.and_then(|verdict| applied(verdict, &work.rewrite, frame));
     let left = applied.and_then(|outcome| {
         if let (Some(reason), Ok(Action::Reply)) = (work.told, outcome.action) {
@@ -82,7 +88,10 @@ fn run_full(tables: &MemoryTables, removed: &BTreeSet<u32>, frame: &Frame) -> Ou
     });
     left.unwrap_or_else(|reason| {
         account_drop(tables, &work, reason);
-        Outcome { action: Ok(Action::Drop), bytes: Vec::new() }
+        Outcome {
+            action: Ok(Action::Drop),
+            bytes: Vec::new(),
+        }
     })
 }
 
@@ -102,10 +111,17 @@ fn leave(outcome: Outcome, port: u32, removed: &BTreeSet<u32>) -> Result<Outcome
 fn applied(verdict: Verdict, rewrite: &Rewrite, frame: &Frame) -> Result<Outcome, DropReason> {
     let mut buffer = [&[0xa5; HEADROOM], &frame.bytes[..]].concat();
     let end = buffer.len();
-    let mut slice = Slice { buffer: &mut buffer, start: HEADROOM, end };
+    let mut slice = Slice {
+        buffer: &mut buffer,
+        start: HEADROOM,
+        end,
+    };
     linear::apply(&mut slice, rewrite)?;
     let (start, end) = (slice.start, slice.end);
-    Ok(Outcome { action: Ok(verdict.into()), bytes: buffer[start..end].to_vec() })
+    Ok(Outcome {
+        action: Ok(verdict.into()),
+        bytes: buffer[start..end].to_vec(),
+    })
 }
 
 /// What the fast path says, where it says anything.
@@ -115,21 +131,31 @@ fn run_fast(tables: &MemoryTables, frame: &Frame) -> Option<Outcome> {
     let described = pipeline_frame(frame);
     let (verdict, rewrite) = match frame.direction {
         Direction::Outbound => match fast::outbound(tables, &mut packet, &described) {
-            Fast::Done(outbound) => {
-                (Verdict::Send(outbound.device), Rewrite::Inlay(outbound.inlay))
-            }
+            Fast::Done(outbound) => (
+                Verdict::Send(outbound.device),
+                Rewrite::Inlay(outbound.inlay),
+            ),
             Fast::Drop(network, reason) => {
                 tables.count_drop(network, Direction::Outbound, reason);
-                return Some(Outcome { action: Ok(Action::Drop), bytes: Vec::new() });
+                return Some(Outcome {
+                    action: Ok(Action::Drop),
+                    bytes: Vec::new(),
+                });
             }
             Fast::Decline => return None,
         },
         Direction::Inbound => {
             let inbound = fast::inbound(tables, &mut packet, &described)?;
-            (Verdict::Deliver(inbound.port), Rewrite::Restore(inbound.restore))
+            (
+                Verdict::Deliver(inbound.port),
+                Rewrite::Restore(inbound.restore),
+            )
         }
     };
-    assert_eq!(bytes, frame.bytes, "the fast path decides and does not write");
+    assert_eq!(
+        bytes, frame.bytes,
+        "the fast path decides and does not write"
+    );
     Some(applied(verdict, &rewrite, frame).expect("the fast path's rewrites apply"))
 }
 
@@ -153,12 +179,24 @@ impl Dataplane for UserSpace {
         if !self.removed_devices.is_empty() {
             return full;
         }
-        let Some(fast) = run_fast(&before, frame) else { return full };
+        let Some(fast) = run_fast(&before, frame) else {
+            return full;
+        };
         self.fast += 1;
         assert_eq!(fast, full, "the fast path's answer is the full pipeline's");
-        assert_eq!(before.drops, self.tables.drops, "the fast path counts what the full one does");
-        assert_eq!(before.counters, self.tables.counters, "the fast path counts what the full one does");
-        assert_eq!(before.flow_records(), self.tables.flow_records(), "both leave the same flows");
+        assert_eq!(
+            before.drops, self.tables.drops,
+            "the fast path counts what the full one does"
+        );
+        assert_eq!(
+            before.counters, self.tables.counters,
+            "the fast path counts what the full one does"
+        );
+        assert_eq!(
+            before.flow_records(),
+            self.tables.flow_records(),
+            "both leave the same flows"
+        );
         full
     }
 
@@ -190,7 +228,11 @@ impl Dataplane for UserSpace {
 
     fn flows(&mut self) -> BTreeMap<FlowKey, FlowRecord> {
         let now = self.now();
-        self.tables.flow_records().iter().map(|(key, record)| (*key, aged(record, now))).collect()
+        self.tables
+            .flow_records()
+            .iter()
+            .map(|(key, record)| (*key, aged(record, now)))
+            .collect()
     }
 
     fn remove_device(&mut self, device: u32) {

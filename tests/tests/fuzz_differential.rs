@@ -37,7 +37,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn fuzz(pair: &mut Pair) {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970");
     let seed = number("INLAY_FUZZ_SEED").unwrap_or(clock.as_secs());
     let duration = Duration::from_secs(number("INLAY_FUZZ_SECONDS").unwrap_or(SECONDS));
     println!("INLAY_FUZZ_SEED={seed:#x}, for {duration:?}");
@@ -46,23 +48,30 @@ fn fuzz(pair: &mut Pair) {
     let mut worlds = 0u64;
     while started.elapsed() < duration {
         worlds += 1;
-        let world = prng.next();
-        let steps = steps(prng.next());
+        let world = prng.number();
+        let steps = steps(prng.number());
         if let Some((number, how)) = pair.run(world, &steps) {
             report(pair, world, &steps[..=number], &how);
         }
     }
     let (frames, fast, given_up) = (pair.frames, pair.fast(), pair.given_up);
-    println!("{frames} frames in {worlds} worlds, {fast} by the fast path; {given_up} worlds given up");
+    println!(
+        "{frames} frames in {worlds} worlds, {fast} by the fast path; {given_up} worlds given up"
+    );
     println!("{} reasons of drops, by direction", pair.reasons.len());
-    assert!(frames > 0 && fast > 0 && given_up * 2 < worlds, "the fuzzer reached nothing");
+    assert!(
+        frames > 0 && fast > 0 && given_up * 2 < worlds,
+        "the fuzzer reached nothing"
+    );
 }
 
 /// Ready to be pasted into `src/fuzz/replays.rs`.
 fn report(pair: &mut Pair, world: u64, steps: &[Step], how: &str) -> ! {
     let fewer = pair.shrink(world, steps);
     let text = to_text(&fewer);
-    let last = pair.run(world, &fewer).map_or_else(String::new, |(_, how)| how);
+    let last = pair
+        .run(world, &fewer)
+        .map_or_else(String::new, |(_, how)| how);
     panic!(
         "{how}\nafter fewer steps:\n{last}\n    Replay {{\n        name: \"\",\n        \
          world: {world:#x},\n        steps: &[\n{text}        ],\n    }},"

@@ -13,8 +13,14 @@ fn object() -> object::File<'static> {
 #[test]
 fn no_symbol_of_the_object_panics() {
     let object = object();
-    let names: Vec<&str> = object.symbols().filter_map(|symbol| symbol.name().ok()).collect();
-    assert!(names.contains(&"inlay_outbound") && names.contains(&"inlay_inbound"), "{names:?}");
+    let names: Vec<&str> = object
+        .symbols()
+        .filter_map(|symbol| symbol.name().ok())
+        .collect();
+    assert!(
+        names.contains(&"inlay_outbound") && names.contains(&"inlay_inbound"),
+        "{names:?}"
+    );
     // The handler that the language asks for is there in no object without a panic.
     let panics: Vec<&&str> = names.iter().filter(|name| name.contains("panic")).collect();
     assert!(panics.is_empty(), "{panics:?}");
@@ -23,7 +29,9 @@ fn no_symbol_of_the_object_panics() {
 #[test]
 fn the_licence_is_one_that_the_kernel_takes() {
     let object = object();
-    let section = object.section_by_name("license").expect("there is a section `license`");
+    let section = object
+        .section_by_name("license")
+        .expect("there is a section `license`");
     assert_eq!(section.data().expect("it has data"), b"Dual MIT/GPL\0");
 }
 
@@ -32,15 +40,24 @@ fn the_licence_is_one_that_the_kernel_takes() {
 #[test]
 fn no_function_takes_more_stack_than_there_is() {
     let object = object();
-    let functions = object.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let functions = object
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text);
     let mut deepest = Vec::new();
     for symbol in functions.filter(|symbol| symbol.size() > 0) {
-        let Some(index) = symbol.section_index() else { continue };
-        let section = object.section_by_index(index).expect("a symbol's section exists");
+        let Some(index) = symbol.section_index() else {
+            continue;
+        };
+        let section = object
+            .section_by_index(index)
+            .expect("a symbol's section exists");
         let data = section.data().expect("code has data");
         let start = usize::try_from(symbol.address()).expect("code fits");
         let code = &data[start..start + usize::try_from(symbol.size()).expect("code fits")];
-        deepest.push((stack_bytes(code), symbol.name().unwrap_or_default().to_owned()));
+        deepest.push((
+            stack_bytes(code),
+            symbol.name().unwrap_or_default().to_owned(),
+        ));
     }
     deepest.sort();
     println!("{deepest:?}");
@@ -57,8 +74,12 @@ fn stack_bytes(code: &[u8]) -> i64 {
         let (opcode, registers) = (instruction[0], instruction[1]);
         let (target, source) = (registers & 0xf, registers >> 4);
         let offset = i64::from(i16::from_le_bytes([instruction[2], instruction[3]]));
-        let immediate =
-            i64::from(i32::from_le_bytes([instruction[4], instruction[5], instruction[6], instruction[7]]));
+        let immediate = i64::from(i32::from_le_bytes([
+            instruction[4],
+            instruction[5],
+            instruction[6],
+            instruction[7],
+        ]));
         let at = match opcode & 7 {
             // Loads into a register; stores.
             1 if source == FRAME_POINTER => offset,

@@ -11,7 +11,12 @@ use proptest::{collection::vec, prelude::*};
 
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     // An Ethernet type that is read on comes up more often than by chance.
-    let kind = prop_oneof![Just([8, 0]), Just([8, 6]), Just([0x86, 0xdd]), any::<[u8; 2]>()];
+    let kind = prop_oneof![
+        Just([8, 0]),
+        Just([8, 6]),
+        Just([0x86, 0xdd]),
+        any::<[u8; 2]>()
+    ];
     (vec(any::<u8>(), 0..200), kind).prop_map(|(mut bytes, kind)| {
         if bytes.len() > 14 {
             bytes[12..14].copy_from_slice(&kind);
@@ -21,10 +26,18 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let interface = prop_oneof![101u32..107, Just(UPLINK_INTERFACE), Just(STRANGER_INTERFACE), any::<u32>()];
+    let interface = prop_oneof![
+        101u32..107,
+        Just(UPLINK_INTERFACE),
+        Just(STRANGER_INTERFACE),
+        any::<u32>()
+    ];
     let direction = prop_oneof![Just(Direction::Outbound), Just(Direction::Inbound)];
-    (interface, direction, any_bytes())
-        .prop_map(|(interface, direction, bytes)| Frame { interface, direction, bytes })
+    (interface, direction, any_bytes()).prop_map(|(interface, direction, bytes)| Frame {
+        interface,
+        direction,
+        bytes,
+    })
 }
 
 proptest! {
@@ -49,8 +62,8 @@ fn the_fast_path_gives_the_answer_of_the_full_pipeline_in_random_worlds() {
     let mut prng = Prng::new(0x1a_1a_1a);
     let mut core = UserSpace::default();
     for _ in 0..WORLDS {
-        core.load(&worlds::world(prng.next()));
-        for step in steps(prng.next()) {
+        core.load(&worlds::world(prng.number()));
+        for step in steps(prng.number()) {
             match step {
                 Step::Frame(frame) => {
                     let _ = core.run(&frame);
@@ -60,7 +73,11 @@ fn the_fast_path_gives_the_answer_of_the_full_pipeline_in_random_worlds() {
             }
         }
     }
-    assert!(core.fast > 100, "the fast path decided {} frames", core.fast);
+    assert!(
+        core.fast > 100,
+        "the fast path decided {} frames",
+        core.fast
+    );
 }
 
 /// Every frame of every row, cut off after every one of its bytes.

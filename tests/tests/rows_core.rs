@@ -12,7 +12,8 @@ fn every_row_holds_in_the_core() {
     let mut wrong = Vec::new();
     let rows = rows::all();
     for row in &rows {
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.check(&mut core)));
+        let checked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.check(&mut core)));
         match checked {
             Ok(Ok(())) => {}
             Ok(Err(lines)) => wrong.push(format!("{}\n{lines}", row.name)),
@@ -21,7 +22,13 @@ fn every_row_holds_in_the_core() {
     }
     println!("{} rows, {} frames by the fast path", rows.len(), core.fast);
     assert!(core.fast > 0);
-    assert!(wrong.is_empty(), "{} of {} rows:\n\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} rows:\n\n{}",
+        wrong.len(),
+        rows.len(),
+        wrong.join("\n")
+    );
     assert!(rows.len() >= ROWS_MIN, "{} rows", rows.len());
 }
 

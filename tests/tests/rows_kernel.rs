@@ -33,7 +33,10 @@ fn every_row_holds_in_the_kernel() {
 
 fn costs(kernel: &mut Kernel) {
     for cost in kernel.costs() {
-        println!("{}: {} instructions, {} verified", cost.name, cost.instructions, cost.verified);
+        println!(
+            "{}: {} instructions, {} verified",
+            cost.name, cost.instructions, cost.verified
+        );
         assert!(cost.instructions <= INSTRUCTIONS_MAX, "{cost:?}");
         assert!(cost.verified <= VERIFIED_MAX, "{cost:?}");
     }
@@ -49,7 +52,13 @@ fn check_rows(kernel: &mut Kernel) {
             wrong.push(format!("{}\n{lines}", row.name));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} rows:\n\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} rows:\n\n{}",
+        wrong.len(),
+        rows.len(),
+        wrong.join("\n")
+    );
 }
 
 /// A row that fails while a second begins, which rates and ages depend on, is run again.
@@ -76,18 +85,27 @@ fn check_flows(row: &Row, kernel: &mut Kernel) -> Result<(), String> {
     if is_same(&in_core, &in_kernel) {
         return Ok(());
     }
-    Err(format!("  flows in the core   {in_core:?}\n  flows in the kernel {in_kernel:?}\n"))
+    Err(format!(
+        "  flows in the core   {in_core:?}\n  flows in the kernel {in_kernel:?}\n"
+    ))
 }
 
 fn is_same(core: &BTreeMap<FlowKey, FlowRecord>, kernel: &BTreeMap<FlowKey, FlowRecord>) -> bool {
     core.len() == kernel.len()
-        && core.iter().zip(kernel).all(|((core_key, core), (key, record))| {
-            let ageless = |record: &FlowRecord| FlowRecord { last_seen: 0, started: 0, ..*record };
-            // Wrapping: what another processor saw later has a negative age.
-            let is_as_old = |core: u32, kernel: u32| kernel.wrapping_sub(core) <= AGE_TICKS;
-            core_key == key
-                && ageless(core) == ageless(record)
-                && is_as_old(core.last_seen, record.last_seen)
-                && is_as_old(core.started, record.started)
-        })
+        && core
+            .iter()
+            .zip(kernel)
+            .all(|((core_key, core), (key, record))| {
+                let ageless = |record: &FlowRecord| FlowRecord {
+                    last_seen: 0,
+                    started: 0,
+                    ..*record
+                };
+                // Wrapping: what another processor saw later has a negative age.
+                let is_as_old = |core: u32, kernel: u32| kernel.wrapping_sub(core) <= AGE_TICKS;
+                core_key == key
+                    && ageless(core) == ageless(record)
+                    && is_as_old(core.last_seen, record.last_seen)
+                    && is_as_old(core.started, record.started)
+            })
 }

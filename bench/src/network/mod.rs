@@ -3,7 +3,8 @@
 //!
 //! Figures of one machine swing from minute to minute, so subjects take turns within a round, and what
 //! counts is the median of the ratios within each round. The numbers are of a kernel that talks to itself:
-//! there is no wire, and a peer's TCP segments of 64 KiB are never cut.
+//! there is no wire, so a peer's TCP segments of 64 KiB are never cut. Streams are therefore measured twice,
+//! the second time without the offloads that Inlay's nodes never have.
 
 mod load;
 mod namespace;
@@ -20,21 +21,26 @@ use anyhow::{Context as _, Result, ensure};
 use crate::report::Measurement;
 
 use path::Path;
-use peers::Peers;
+use peers::{Offloads, Peers};
 use samples::{Case, Samples};
 use subject::{SUBJECTS, Subject};
 
-/// How often everything may be measured; a round takes ten seconds.
+/// How often everything may be measured; a round takes some fifteen seconds.
 const ROUNDS_MAX: u32 = 1_000;
 
 /// Measures one subject once.
 type Measure = fn(&Path, &mut Samples) -> Result<()>;
 
 /// What a round consists of.
-const MEASURES: [(&str, Measure); 3] = [
-    ("packets", measure_load),
-    ("stream", measure_stream),
-    ("round trip", measure_round_trip),
+const MEASURES: [(&str, Offloads, Measure); 4] = [
+    ("packets", Offloads::Kernel, measure_load),
+    ("stream", Offloads::Kernel, measure_stream),
+    ("round trip", Offloads::Kernel, measure_round_trip),
+    (
+        "stream without offloads",
+        Offloads::Bare,
+        measure_bare_stream,
+    ),
 ];
 
 /// Measures all subjects in turns, `rounds` times. The peers are brought up and removed here; Inlay's
@@ -48,11 +54,12 @@ pub(crate) fn run(rounds: u32, mut progress: impl FnMut(&str)) -> Result<Vec<Mea
         "rounds: 1 to {ROUNDS_MAX}, not {rounds}"
     );
     progress("bringing up plain, vxlan, srv6");
-    let _peers = Peers::up()?;
+    let peers = Peers::up()?;
     let paths = open(&mut progress)?;
     let mut samples = Samples::default();
     for round in 1..=rounds {
-        for (what, measure) in MEASURES {
+        for (what, offloads, measure) in MEASURES {
+            peers.set(offloads)?;
             for path in &paths {
                 let step = format!("round {round} of {rounds}: {what}, {}", path.subject().name);
                 progress(&step);
@@ -92,6 +99,11 @@ fn measure_load(path: &Path, samples: &mut Samples) -> Result<()> {
 
 fn measure_stream(path: &Path, samples: &mut Samples) -> Result<()> {
     samples.add(Case::Stream, path.subject(), stream::measure(path)?);
+    Ok(())
+}
+
+fn measure_bare_stream(path: &Path, samples: &mut Samples) -> Result<()> {
+    samples.add(Case::BareStream, path.subject(), stream::measure(path)?);
     Ok(())
 }
 

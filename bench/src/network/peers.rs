@@ -4,6 +4,15 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
+/// What a peer's node leaves to its device.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Offloads {
+    /// Checksums and segmentation, as the kernel sets it for a veth.
+    Kernel,
+    /// Nothing, as in Inlay's topology: packets are as a wire would carry them.
+    Bare,
+}
+
 /// The peers, up.
 #[derive(Debug)]
 pub(super) struct Peers;
@@ -13,6 +22,15 @@ impl Peers {
     pub(super) fn up() -> Result<Self> {
         script("up")?;
         Ok(Self)
+    }
+
+    /// Sets the offloads of all their nodes.
+    #[expect(clippy::unused_self, reason = "there must be peers")]
+    pub(super) fn set(&self, offloads: Offloads) -> Result<()> {
+        script(match offloads {
+            Offloads::Kernel => "offloaded",
+            Offloads::Bare => "bare",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was measured, round by round, and the medians of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::{Measurement, median};
 
@@ -16,8 +16,10 @@ pub(super) enum Case {
     Packets,
     /// The processors' time that a small packet takes.
     Processor,
-    /// One TCP stream.
+    /// One TCP stream, with the kernel's offloads where Inlay's topology has none.
     Stream,
+    /// One TCP stream, all nodes without offloads.
+    BareStream,
     /// Round trip, p50.
     RoundTripMiddle,
     /// Round trip, p99.
@@ -30,6 +32,7 @@ impl Case {
             Self::Packets => "64-byte packets",
             Self::Processor => "CPU per packet",
             Self::Stream => "TCP one stream",
+            Self::BareStream => "TCP one stream, no offloads",
             Self::RoundTripMiddle => "round trip p50",
             Self::RoundTripTail => "round trip p99",
         }
@@ -39,7 +42,7 @@ impl Case {
         match self {
             Self::Packets => "packets/s",
             Self::Processor => "ns",
-            Self::Stream => "Gbit/s",
+            Self::Stream | Self::BareStream => "Gbit/s",
             Self::RoundTripMiddle | Self::RoundTripTail => "us",
         }
     }
@@ -56,11 +59,7 @@ impl Samples {
 
     /// One row for each case, subject and baseline; case by case, in the subjects' order.
     pub(super) fn measurements(&self) -> Vec<Measurement> {
-        let cases = self
-            .0
-            .keys()
-            .map(|(case, _)| *case)
-            .collect::<std::collections::BTreeSet<_>>();
+        let cases: BTreeSet<_> = self.0.keys().map(|(case, _)| *case).collect();
         cases
             .into_iter()
             .flat_map(|case| self.of_case(case))

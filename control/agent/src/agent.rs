@@ -246,11 +246,6 @@ impl<H: Host> Agent<H> {
         );
         Ok(())
     }
-
-    /// The machine.
-    pub fn host(&self) -> &H {
-        &self.host
-    }
 }
 
 /// The interfaces that `state` names.

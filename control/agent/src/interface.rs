@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 pub struct Interface {
     /// Its number, which a re-created interface has anew.
     pub index: u32,
-    /// Its own Ethernet address.
-    pub mac: [u8; 6],
     /// Bytes of the largest packet that it takes.
     pub mtu: u32,
     /// Whether it is up.

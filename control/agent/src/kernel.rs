@@ -92,12 +92,10 @@ impl Host for Kernel {
             let found = netlink::interface(index)
                 .ok()
                 .filter(|found| found.name == name)?;
-            let mac = found.mac.octets();
             Some((
                 name.to_owned(),
                 Interface {
                     index,
-                    mac,
                     mtu: found.mtu,
                     is_up: found.is_up,
                 },

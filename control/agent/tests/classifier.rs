@@ -66,7 +66,7 @@ fn covers(traffic: Traffic, protocol: u8, service: u16) -> bool {
 }
 
 /// Whether any group of `node` allows it.
-fn groups_allow(network: &Network, node: &Node, asked: &Asked) -> bool {
+fn groups_allow(network: &Network, node: &Node, asked: Asked) -> bool {
     let remote = network
         .nodes
         .iter()
@@ -89,7 +89,7 @@ fn groups_allow(network: &Network, node: &Node, asked: &Asked) -> bool {
 }
 
 /// Whether the first entry that matches allows it.
-fn acl_allows(acl: &Acl, asked: &Asked) -> bool {
+fn acl_allows(acl: &Acl, asked: Asked) -> bool {
     let entries = match asked.direction {
         Direction::Inbound => &acl.inbound,
         Direction::Outbound => &acl.outbound,
@@ -104,7 +104,7 @@ fn acl_allows(acl: &Acl, asked: &Asked) -> bool {
     first.is_some_and(|entry| entry.action == AclAction::Allow)
 }
 
-fn allowed(image: &Image, network: &Network, policy: u32, asked: &Asked) -> bool {
+fn allowed(image: &Image, network: &Network, policy: u32, asked: Asked) -> bool {
     let remote = VirtualIp::from_octets(asked.remote.octets());
     let key = MappingKey {
         tag: tag(network.vni.get()),
@@ -143,7 +143,7 @@ fn check(state: &HostState, image: &Image, asked: &[Asked]) {
         };
         let port = image.ports[&image.mappings[&key].port];
         let subnet = image.subnets[&port.subnet];
-        for asked in asked {
+        for &asked in asked {
             let expected = groups_allow(network, node, asked);
             assert_eq!(
                 allowed(image, network, port.policy, asked),

@@ -6,69 +6,21 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{interface, interfaces, state, tag, virtual_ip};
+use common::{
+    example::{EXAMPLE, HOST1, HOST2, RED, compiled, example, mapping, port, red_subnet, table},
+    interface, interfaces, state, tag, virtual_ip,
+};
 use inlay_agent::{
-    compile::{Attachment, CompileError, Compiled, Role, compile},
+    compile::{Attachment, Compiled, Role},
     interface::Interfaces,
 };
-use inlay_api::HostState;
 use inlay_core::{
-    ids::{HostPrefix, MacAddress},
+    ids::MacAddress,
     tables::{
         limits::PORTS_MAX,
-        records::{
-            Config, ForwarderKey, Interval, MappingKey, MappingRecord, NONE, PortRecord, RouteKind,
-            RouteTarget, Span, SubnetRecord,
-        },
+        records::{Config, ForwarderKey, NONE, PortRecord, RouteKind, RouteTarget},
     },
 };
-use inlay_dataplane::image::Image;
-
-const EXAMPLE: &str = include_str!("../../api/examples/host.yaml");
-const HOST1: HostPrefix = HostPrefix::from_octets([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
-const HOST2: HostPrefix = HostPrefix::from_octets([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 2]);
-const RED: u32 = 0xaa;
-
-/// uplink0 is 11, red-a 12, blue-a 13.
-fn here() -> Interfaces {
-    interfaces(["uplink0", "red-a", "blue-a"])
-}
-
-fn compiled(state: &HostState, interfaces: &Interfaces, previous: &[&Image]) -> Compiled {
-    compile(state, interfaces, previous).unwrap()
-}
-
-fn example() -> Compiled {
-    compiled(&state(EXAMPLE), &here(), &[])
-}
-
-fn port(image: &Image, vni: u32) -> (u32, PortRecord) {
-    let found = image.ports.iter().find(|(_, port)| port.tag == tag(vni));
-    found.map(|(slot, port)| (*slot, *port)).unwrap()
-}
-
-fn mapping(image: &Image, address: &str) -> MappingRecord {
-    image.mappings[&MappingKey {
-        tag: tag(RED),
-        virtual_ip: virtual_ip(address),
-    }]
-}
-
-fn red_subnet(image: &Image, address: &str) -> (u32, SubnetRecord) {
-    let is_it = |it: &SubnetRecord| it.tag == tag(RED) && it.virtual_ip == virtual_ip(address);
-    let found = image.subnets.iter().find(|(_, subnet)| is_it(subnet));
-    found.map(|(slot, subnet)| (*slot, *subnet)).unwrap()
-}
-
-fn table(image: &Image, span: Span) -> Vec<(String, u32)> {
-    let places = span.base..span.base + span.count;
-    places
-        .map(|place| {
-            let Interval { start, value } = image.intervals[&place];
-            (std::net::Ipv4Addr::from_bits(start).to_string(), value)
-        })
-        .collect()
-}
 
 #[test]
 fn the_host() {
@@ -111,7 +63,6 @@ fn a_port() {
     let expected = PortRecord {
         host_prefix: HOST1,
         mac: MacAddress::from_octets([2, 0, 0, 0, 0xaa, 0x0a]),
-        device_mac: MacAddress::from_octets(interface(12).mac),
         tag: tag(RED),
         virtual_ip: virtual_ip("10.0.1.10"),
         interface_index: 12,
@@ -289,234 +240,4 @@ fn a_port_without_its_interface_is_left_out() {
             (Some("red"), Some("a"))
         );
     }
-}
-
-#[test]
-fn of_two_colliding_interfaces_the_one_in_use_stays() {
-    let actual = example().image;
-    let mut later = here();
-    later.insert("blue-a".to_owned(), interface(12 + (1 << 16)));
-    let image = compiled(&state(EXAMPLE), &later, &[&actual]).image;
-    assert_eq!(port(&image, RED), port(&actual, RED));
-    assert_eq!(image.ports.len(), 1);
-    let used = compiled(
-        &state(EXAMPLE),
-        &interfaces(["uplink0", "-", "blue-a"]),
-        &[],
-    )
-    .image;
-    let both = Interfaces::from([
-        ("uplink0".to_owned(), interface(11)),
-        ("red-a".to_owned(), interface(13 + (1 << 16))),
-        ("blue-a".to_owned(), interface(13)),
-    ]);
-    let image = compiled(&state(EXAMPLE), &both, &[&used]).image;
-    assert_eq!(
-        image
-            .ports
-            .values()
-            .map(|port| port.tag)
-            .collect::<Vec<_>>(),
-        [tag(0xbb)]
-    );
-}
-
-#[test]
-fn a_port_keeps_its_slot() {
-    let actual = example().image;
-    let (slot, before) = port(&actual, RED);
-    let rows = [
-        ("its interface is made anew", EXAMPLE.to_owned(), 99),
-        (
-            "its node is renumbered",
-            EXAMPLE.replace("[10.0.1.10, 10.0.1.20]", "[10.0.1.30]"),
-            12,
-        ),
-        (
-            "a port comes before it",
-            EXAMPLE.replacen(
-                "host: host2\n        addresses: [10.0.1.11]",
-                "host: host1\n        interface: red-b\n        addresses: [10.0.1.11]",
-                1,
-            ),
-            12,
-        ),
-    ];
-    for (name, yaml, index) in rows {
-        let mut here = here();
-        here.insert("red-a".to_owned(), interface(index));
-        here.insert("red-b".to_owned(), interface(50));
-        let image = compiled(&state(&yaml), &here, &[&actual]).image;
-        let after = image.ports[&slot];
-        assert_eq!(
-            (after.tag, after.interface_index),
-            (tag(RED), index),
-            "{name}"
-        );
-        assert_eq!(
-            (after.ring_base, after.ring_mask),
-            (before.ring_base, before.ring_mask),
-            "{name}"
-        );
-        assert_eq!(image.networks[&after.network].epoch, 2, "{name}");
-        let (_, blue) = port(&image, 0xbb);
-        assert_eq!(
-            blue,
-            port(&actual, 0xbb).1,
-            "{name}: the other network stays"
-        );
-        assert_eq!(image.networks[&blue.network].epoch, 1, "{name}");
-    }
-}
-
-#[test]
-fn what_changes_goes_to_other_places() {
-    let actual = example().image;
-    let yaml = EXAMPLE.replacen("ports: 5201", "ports: 5202", 1);
-    let image = compiled(&state(&yaml), &here(), &[&actual]).image;
-    let (before, after) = (port(&actual, RED).1, port(&image, RED).1);
-    assert_ne!(after.policy, before.policy);
-    let (old, policy) = (
-        actual.policies[&before.policy],
-        image.policies[&after.policy],
-    );
-    assert_ne!(policy.services, old.services);
-    assert_eq!(policy.addresses, old.addresses, "the same content stays");
-    assert_eq!(
-        red_subnet(&image, "10.0.1.0"),
-        red_subnet(&actual, "10.0.1.0")
-    );
-    let back = compiled(&state(EXAMPLE), &here(), &[&image, &actual]).image;
-    let again = port(&back, RED).1;
-    assert!(
-        again.policy != after.policy && again.policy != before.policy,
-        "both are in use"
-    );
-    assert_eq!(back.networks[&again.network].epoch, 3);
-}
-
-#[test]
-fn ports_of_one_set_of_groups_share_a_policy() {
-    let yaml = EXAMPLE.replacen(
-        "host: host2\n        addresses: [10.0.1.11]",
-        "host: host1\n        interface: red-b\n        security_groups: [ping-only, default]\n        addresses: [10.0.1.11]",
-        1,
-    );
-    let mut here = here();
-    here.insert("red-b".to_owned(), interface(14));
-    let image = compiled(&state(&yaml), &here, &[]).image;
-    let red = image.ports.values().filter(|port| port.tag == tag(RED));
-    let policies: Vec<u32> = red.map(|port| port.policy).collect();
-    assert_eq!(policies.len(), 2);
-    assert_eq!(policies[0], policies[1]);
-}
-
-#[test]
-fn groups_and_lists_without_rules_deny() {
-    let yaml = "
-version: 1
-host: { name: host1, prefix: '2001:db8:0:1::/64', uplinks: [uplink0] }
-networks:
-  - name: red
-    vni: 170
-    cidrs: [10.0.0.0/16]
-    subnets: [{ name: front, cidr: 10.0.1.0/24, acl: none }]
-    security_groups: [{ name: none }]
-    acls: [{ name: none }]
-    nodes:
-      - { name: a, host: host1, addresses: [10.0.1.10], mac: '02:00:00:00:aa:0a', security_groups: [none], interface: red-a }
-";
-    let Compiled { image, labels, .. } = compiled(&state(yaml), &here(), &[]);
-    let (_, port) = port(&image, RED);
-    let acl = red_subnet(&image, "10.0.1.0").1.acl;
-    assert_eq!(port.policy, acl, "both come to the same");
-    assert_eq!(image.policies[&acl].rules, 1);
-    assert_eq!(image.rows[&image.policies[&acl].allow].0, [0; 16]);
-    let label = &labels.policies[&acl];
-    assert_eq!(
-        label.name,
-        "ACL none of network red, security groups none of network red"
-    );
-    assert_eq!(label.rules, ["deny everything, as there are no rules"]);
-}
-
-/// 1,024 rules are a policy; the state's own validation refuses one more.
-#[test]
-fn a_policy_takes_as_many_rules_as_a_state_may_have() {
-    let rules: String = (0..1024)
-        .map(|port| {
-            format!(
-                "\n          - {{ protocol: tcp, ports: {port}, peer: 10.{}.0.0/16 }}",
-                port % 200
-            )
-        })
-        .collect();
-    let yaml = format!(
-        "
-version: 1
-host: {{ name: host1, prefix: '2001:db8:0:1::/64', uplinks: [uplink0] }}
-networks:
-  - name: red
-    vni: 170
-    cidrs: [10.0.0.0/16]
-    subnets: [{{ name: front, cidr: 10.0.1.0/24 }}]
-    security_groups:
-      - name: default
-        inbound:{rules}
-    nodes:
-      - {{ name: a, host: host1, addresses: [10.0.1.10], mac: '02:00:00:00:aa:0a', interface: red-a }}
-"
-    );
-    let image = compiled(&state(&yaml), &here(), &[]).image;
-    assert_eq!(image.policies[&port(&image, RED).1.policy].rules, 1024);
-}
-
-/// Group numbers are spread over 32 bits, so each set of groups with a peer is an interval of its own.
-#[test]
-fn more_intervals_than_a_search_takes_are_refused() {
-    let groups: String = (0..12)
-        .map(|group| format!("\n      - {{ name: g{group} }}"))
-        .collect();
-    let nodes: String = (1..4096_u32)
-        .map(|set| {
-            let names: Vec<String> =
-                (0..12).filter(|bit| set & (1 << bit) != 0).map(|bit| format!("g{bit}")).collect();
-            let address = std::net::Ipv4Addr::from_bits(0x0a00_0100 + set);
-            format!(
-                "\n      - {{ name: n{set}, host: host2, addresses: [{address}], mac: '02:00:00:00:{:02x}:{:02x}', security_groups: [default, {}] }}",
-                set >> 8,
-                set & 0xff,
-                names.join(", ")
-            )
-        })
-        .collect();
-    let yaml = format!(
-        "
-version: 1
-host: {{ name: host1, prefix: '2001:db8:0:1::/64', uplinks: [uplink0] }}
-hosts: [{{ name: host2, prefix: '2001:db8:0:2::/64' }}]
-networks:
-  - name: red
-    vni: 170
-    cidrs: [10.0.0.0/16]
-    subnets: [{{ name: front, cidr: 10.0.0.0/16 }}]
-    security_groups:
-      - {{ name: default, inbound: [{{ protocol: all, peer: 'group:default' }}] }}{groups}
-    nodes:
-      - {{ name: a, host: host1, addresses: [10.0.0.10], mac: '02:00:00:00:aa:0a', interface: red-a }}{nodes}
-"
-    );
-    let refusal = compile(&state(&yaml), &here(), &[]).unwrap_err();
-    assert!(
-        matches!(
-            refusal,
-            CompileError::TooManyIntervals { found: 4097.., .. }
-        ),
-        "{refusal}"
-    );
-    let text = refusal.to_string();
-    assert!(
-        text.starts_with("security groups default of network red splits security groups"),
-        "{text}"
-    );
 }

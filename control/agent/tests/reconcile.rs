@@ -124,6 +124,8 @@ fn part(image: &Image, tag: Tag) -> impl PartialEq + std::fmt::Debug {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn a_plan_leads_to_its_image_and_then_there_is_nothing_to_do(
         first in states::any_state(),
@@ -199,7 +201,7 @@ proptest! {
         };
         let (state, other) = (states::of(&raw), states::of(&states::with_networks(changed)));
         let mut interfaces = all_interfaces(&state);
-        let mut next = interfaces.len() as u32 + 11;
+        let mut next = u32::try_from(interfaces.len()).unwrap() + 11;
         for (name, interface) in all_interfaces(&other) {
             interfaces.entry(name).or_insert_with(|| {
                 next += 1;

@@ -37,8 +37,21 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
     if arguments.watch {
         return watch(globals, &inspection, arguments.interval);
     }
-    let headings = ["port", "network", "out packets", "out bytes", "in packets", "in bytes"];
-    output::print(globals.output, "ports", &inspection.counters()?, &headings, row)
+    let headings = [
+        "port",
+        "network",
+        "out packets",
+        "out bytes",
+        "in packets",
+        "in bytes",
+    ];
+    output::print(
+        globals.output,
+        "ports",
+        &inspection.counters()?,
+        &headings,
+        row,
+    )
 }
 
 fn row(port: &CounterView) -> Vec<String> {
@@ -56,16 +69,24 @@ fn row(port: &CounterView) -> Vec<String> {
 fn watch(globals: &Globals, inspection: &Inspection, interval_s: u64) -> anyhow::Result<()> {
     const CLEAR: &str = "\x1b[2J\x1b[H";
     const HEADINGS: [&str; 8] = [
-        "port", "out packets", "out bytes", "out packets/s", "in packets", "in bytes",
-        "in packets/s", "out, in bytes/s",
+        "port",
+        "out packets",
+        "out bytes",
+        "out packets/s",
+        "in packets",
+        "in bytes",
+        "in packets/s",
+        "out, in bytes/s",
     ];
     let is_screen = globals.output == Format::Table && std::io::stdout().is_terminal();
     let mut before = inspection.counters()?;
     loop {
         thread::sleep(Duration::from_secs(interval_s));
         let current = inspection.counters()?;
-        let rates: Vec<Rates> =
-            current.iter().map(|port| rates(&before, port, interval_s)).collect();
+        let rates: Vec<Rates> = current
+            .iter()
+            .map(|port| rates(&before, port, interval_s))
+            .collect();
         if is_screen {
             output::line(CLEAR)?;
         }
@@ -79,9 +100,8 @@ fn watch(globals: &Globals, inspection: &Inspection, interval_s: u64) -> anyhow:
 
 fn rates(before: &[CounterView], port: &CounterView, interval_s: u64) -> Rates {
     let before = before.iter().find(|before| before.slot == port.slot);
-    let rate = |of: fn(&CounterView) -> u64| {
-        of(port).saturating_sub(before.map_or(0, of)) / interval_s
-    };
+    let rate =
+        |of: fn(&CounterView) -> u64| of(port).saturating_sub(before.map_or(0, of)) / interval_s;
     Rates {
         outbound_packets_per_s: rate(|port| port.outbound_packets),
         outbound_bytes_per_s: rate(|port| port.outbound_bytes),

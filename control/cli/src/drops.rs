@@ -27,7 +27,13 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
     if arguments.follow {
         return follow(globals, &inspection, arguments.backlog);
     }
-    output::print(globals.output, "drops", &inspection.drops()?, &HEADINGS, row)
+    output::print(
+        globals.output,
+        "drops",
+        &inspection.drops()?,
+        &HEADINGS,
+        row,
+    )
 }
 
 fn row(count: &DropCount) -> Vec<String> {
@@ -44,7 +50,7 @@ fn row(count: &DropCount) -> Vec<String> {
 
 /// Until it is interrupted.
 fn follow(globals: &Globals, inspection: &Inspection, backlog: bool) -> anyhow::Result<()> {
-    const WAIT: Duration = Duration::from_secs(60);
+    const WAIT: Duration = Duration::from_mins(1);
     let mut events = inspection.drop_events()?;
     if !backlog {
         events.skip();
@@ -62,11 +68,16 @@ fn follow(globals: &Globals, inspection: &Inspection, backlog: bool) -> anyhow::
 }
 
 fn text(drop: &DropView) -> String {
-    let network = (drop.network_slot != 0)
-        .then(|| output::name_or(drop.network.as_ref(), drop.network_slot))
-        .unwrap_or_else(|| "-".to_owned());
-    let port = drop.port_slot.map(|slot| output::name_or(drop.port.as_ref(), slot));
-    let rule = drop.rule.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+    let slot = (drop.network_slot != 0).then_some(drop.network_slot);
+    let network = output::or_dash(slot.map(|slot| output::name_or(drop.network.as_ref(), slot)));
+    let port = drop
+        .port_slot
+        .map(|slot| output::name_or(drop.port.as_ref(), slot));
+    let rule = drop
+        .rule
+        .as_ref()
+        .map(|rule| format!(", rule {rule}"))
+        .unwrap_or_default();
     format!(
         "{} {:<8} {network}/{} {} {} > {}, {} bytes: {}{rule}",
         time_of_day(drop.unix_time_ms),
@@ -83,7 +94,12 @@ fn text(drop: &DropView) -> String {
 /// UTC.
 fn time_of_day(unix_time_ms: u64) -> String {
     let (s, ms) = (unix_time_ms / 1000, unix_time_ms % 1000);
-    format!("{:02}:{:02}:{:02}.{ms:03}Z", s / 3600 % 24, s / 60 % 60, s % 60)
+    format!(
+        "{:02}:{:02}:{:02}.{ms:03}Z",
+        s / 3600 % 24,
+        s / 60 % 60,
+        s % 60
+    )
 }
 
 #[cfg(test)]

@@ -54,13 +54,20 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<Ex
         format => output::document(format, &explanation)?,
     }
     let is_dropped = explanation.verdict == Verdict::Dropped;
-    Ok(if is_dropped { ExitCode::from(EXIT_DROPPED) } else { ExitCode::SUCCESS })
+    Ok(if is_dropped {
+        ExitCode::from(EXIT_DROPPED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn print(explanation: &Explanation) -> anyhow::Result<()> {
     let Explanation { port, packet, .. } = explanation;
     let (to, transport) = (&packet.destination, &packet.transport);
-    output::line(&format!("{port} to {to}, {transport}: {}", verdict(explanation)))?;
+    output::line(&format!(
+        "{port} to {to}, {transport}: {}",
+        verdict(explanation)
+    ))?;
     if let Some(what) = explanation.explanation {
         output::line(&format!("  {what}"))?;
     }
@@ -68,10 +75,15 @@ fn print(explanation: &Explanation) -> anyhow::Result<()> {
         output::line(&format!("  decided by {rule}"))?;
     }
     output::line("")?;
-    let row = |step: &inlay_dataplane::explain::StepView| {
-        vec![step.step.to_owned(), step.found.clone()]
-    };
-    output::print(Format::Table, "steps", &explanation.steps, &["step", "found"], row)?;
+    let row =
+        |step: &inlay_dataplane::explain::StepView| vec![step.step.to_owned(), step.found.clone()];
+    output::print(
+        Format::Table,
+        "steps",
+        &explanation.steps,
+        &["step", "found"],
+        row,
+    )?;
     output::line("")?;
     frame("from the node", packet)?;
     match &explanation.result {
@@ -95,12 +107,30 @@ fn verdict(explanation: &Explanation) -> String {
 }
 
 fn frame(what: &str, packet: &PacketView) -> anyhow::Result<()> {
-    let PacketView { source, destination, transport, len_bytes, .. } = packet;
+    let PacketView {
+        source,
+        destination,
+        transport,
+        len_bytes,
+        ..
+    } = packet;
     output::line(&format!("{what}: {len_bytes} bytes, {transport}"))?;
-    output::line(&format!("  ethernet     {} > {}", packet.source_mac, packet.destination_mac))?;
+    output::line(&format!(
+        "  ethernet     {} > {}",
+        packet.source_mac, packet.destination_mac
+    ))?;
     let said = |inlaid: &Option<String>| {
-        inlaid.as_ref().map(|inlaid| format!(" = {inlaid}")).unwrap_or_default()
+        inlaid
+            .as_ref()
+            .map(|inlaid| format!(" = {inlaid}"))
+            .unwrap_or_default()
     };
-    output::line(&format!("  source       {source}{}", said(&packet.virtual_source)))?;
-    output::line(&format!("  destination  {destination}{}", said(&packet.virtual_destination)))
+    output::line(&format!(
+        "  source       {source}{}",
+        said(&packet.virtual_source)
+    ))?;
+    output::line(&format!(
+        "  destination  {destination}{}",
+        said(&packet.virtual_destination)
+    ))
 }

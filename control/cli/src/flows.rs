@@ -24,7 +24,11 @@ const HEADINGS: [&str; 11] = [
 
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()> {
     let inspection = globals.inspect()?;
-    let port = arguments.port.as_deref().map(|port| inspection.port_slot(port)).transpose()?;
+    let port = arguments
+        .port
+        .as_deref()
+        .map(|port| inspection.port_slot(port))
+        .transpose()?;
     let mut flows = inspection.flows()?;
     flows.retain(|flow| port.is_none_or(|slot| flow.port_slot == slot));
     let before = flows.len();
@@ -32,7 +36,9 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
     output::print(globals.output, "flows", &flows, &HEADINGS, row)?;
     let hidden = before - flows.len();
     if globals.output == Format::Table && hidden > 0 {
-        output::line(&format!("\n{hidden} that are over are not shown: add --all"))?;
+        output::line(&format!(
+            "\n{hidden} that are over are not shown: add --all"
+        ))?;
     }
     Ok(())
 }

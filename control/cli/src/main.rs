@@ -5,8 +5,8 @@ mod counters;
 mod drops;
 mod explain;
 mod flows;
-mod maps;
 mod mappings;
+mod maps;
 mod output;
 mod ports;
 mod rules;
@@ -91,7 +91,11 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("inlay: {error:#}");
             let is_usage = matches!(error.downcast_ref(), Some(Error::Input { .. }));
-            if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
+            if is_usage {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

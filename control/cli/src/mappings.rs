@@ -25,13 +25,15 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
 }
 
 fn row(mapping: &MappingView) -> Vec<String> {
-    let port = mapping.port_slot.map(|slot| output::name_or(mapping.port.as_ref(), slot));
+    let port = mapping
+        .port_slot
+        .map(|slot| output::name_or(mapping.port.as_ref(), slot));
     vec![
         output::name_or(mapping.network.as_ref(), mapping.vni),
         mapping.virtual_ip.clone(),
         output::name_or(mapping.host.as_ref(), mapping.host_slot),
         mapping.prefix.clone(),
         output::or_dash(port),
-        mapping.groups.to_string(),
+        mapping.groups.clone(),
     ]
 }

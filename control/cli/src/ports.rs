@@ -7,11 +7,21 @@ use crate::{
     output::{self, Format},
 };
 
-const HEADINGS: [&str; 9] =
-    ["slot", "port", "network", "vni", "addresses", "mac", "interface", "flows", "state"];
+const HEADINGS: [&str; 9] = [
+    "slot",
+    "port",
+    "network",
+    "vni",
+    "addresses",
+    "mac",
+    "interface",
+    "flows",
+    "state",
+];
 
 pub(crate) fn run(globals: &Globals) -> anyhow::Result<()> {
-    let ports = globals.inspect()?.ports()?;
+    let inspection = globals.inspect()?;
+    let ports = inspection.ports()?;
     output::print(globals.output, "ports", &ports, &HEADINGS, row)?;
     if globals.output == Format::Table {
         for port in &ports {
@@ -19,25 +29,29 @@ pub(crate) fn run(globals: &Globals) -> anyhow::Result<()> {
                 output::line(&format!("{} is degraded: {reason}", port.full_name()))?;
             }
         }
-        for missing in others(&globals.instance, &ports)? {
-            output::line(&text(&missing))?;
+        for missing in others(&inspection.report.missing, &ports) {
+            output::line(&text(missing))?;
         }
     }
     Ok(())
 }
 
-/// What is desired and is no port, or none that works: uplinks, interfaces that are not there.
-fn others(instance: &str, ports: &[PortView]) -> anyhow::Result<Vec<Missing>> {
-    let is_port = |missing: &Missing| {
-        ports.iter().any(|port| port.interface.as_ref() == Some(&missing.interface))
-    };
-    let mut others = Missing::read(instance)?;
-    others.retain(|missing| !is_port(missing));
-    Ok(others)
+/// What is desired and is no port that is shown: uplinks, interfaces that are not there.
+fn others<'a>(missing: &'a [Missing], ports: &[PortView]) -> impl Iterator<Item = &'a Missing> {
+    missing.iter().filter(|missing| {
+        !ports
+            .iter()
+            .any(|port| port.interface.as_ref() == Some(&missing.interface))
+    })
 }
 
 fn text(missing: &Missing) -> String {
-    let Missing { interface, network, node, reason } = missing;
+    let Missing {
+        interface,
+        network,
+        node,
+        reason,
+    } = missing;
     match (network, node) {
         (Some(network), Some(node)) => {
             format!("{network}/{node} ({interface}) is degraded: {reason}")

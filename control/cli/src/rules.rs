@@ -34,14 +34,25 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
 const HEADINGS: [&str; 5] = ["rule", "action", "what", "peers", "as written"];
 
 fn print(policy: &PolicyView) -> anyhow::Result<()> {
-    let users = [("ports", &policy.ports), ("access list of subnets", &policy.subnets)];
+    let users = [
+        ("ports", &policy.ports),
+        ("access list of subnets", &policy.subnets),
+    ];
     let used: Vec<String> = users
         .iter()
         .filter(|(_, names)| !names.is_empty())
         .map(|(what, names)| format!("{what} {}", names.join(", ")))
         .collect();
-    let used = if used.is_empty() { "nobody uses it".to_owned() } else { used.join("; ") };
-    let name = policy.name.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+    let used = if used.is_empty() {
+        "nobody uses it".to_owned()
+    } else {
+        used.join("; ")
+    };
+    let name = policy
+        .name
+        .as_ref()
+        .map(|name| format!(", {name}"))
+        .unwrap_or_default();
     output::line(&format!("policy {}{name}: {used}", policy.slot))?;
     output::print(Format::Table, "rules", &policy.rules, &HEADINGS, row)?;
     output::line("")

@@ -36,9 +36,14 @@ pub(super) fn make(port: &PortRecord, question: &Question, source_port: u16) -> 
     let to = question.destination_port;
     // Writing to a vector does not fail, and what is left of a packet is dropped as truncated.
     let _ = match question.protocol {
-        Protocol::Tcp => builder.tcp(source_port, to, 0, WINDOW).syn().write(&mut packet, &[]),
+        Protocol::Tcp => builder
+            .tcp(source_port, to, 0, WINDOW)
+            .syn()
+            .write(&mut packet, &[]),
         Protocol::Udp => builder.udp(source_port, to).write(&mut packet, PAYLOAD),
-        Protocol::Icmp => builder.icmpv4_echo_request(source_port, 1).write(&mut packet, PAYLOAD),
+        Protocol::Icmp => builder
+            .icmpv4_echo_request(source_port, 1)
+            .write(&mut packet, PAYLOAD),
     };
     packet
 }
@@ -72,15 +77,25 @@ impl PacketView {
     pub(super) fn of(frame: &[u8]) -> Self {
         use std::fmt::Write as _;
         let mac = |at: usize| {
-            let octets = frame.get(at..at + 6).and_then(|octets| octets.try_into().ok());
-            octets.map(|octets| MacAddress::from_octets(octets).to_string()).unwrap_or_default()
+            let octets = frame
+                .get(at..at + 6)
+                .and_then(|octets| octets.try_into().ok());
+            octets
+                .map(|octets| MacAddress::from_octets(octets).to_string())
+                .unwrap_or_default()
         };
         let hex = frame.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
         let (destination_mac, source_mac) = (mac(0), mac(6));
-        let mut view = Self { len_bytes: frame.len(), source_mac, destination_mac, hex, ..Self::default() };
+        let mut view = Self {
+            len_bytes: frame.len(),
+            source_mac,
+            destination_mac,
+            hex,
+            ..Self::default()
+        };
         if let Ok(packet) = SlicedPacket::from_ethernet(frame) {
             view.fill(&packet);
         }
@@ -129,7 +144,9 @@ impl PacketView {
 /// What a substrate address of inlaid IPv4 stands for.
 fn inlaid(address: [u8; 16]) -> Option<String> {
     let (prefix, rest) = address.split_at(8);
-    let &[kind, a, b, c, ref virtual_ip @ ..] = rest else { return None };
+    let &[kind, a, b, c, ref virtual_ip @ ..] = rest else {
+        return None;
+    };
     if kind != Kind::Ipv4 as u8 {
         return None;
     }
@@ -154,7 +171,13 @@ mod tests {
             ..PortRecord::default()
         };
         let to = Ipv4Addr::new(10, 0, 1, 11);
-        let question = Question { port: 0, to, protocol, source_port: None, destination_port: 22 };
+        let question = Question {
+            port: 0,
+            to,
+            protocol,
+            source_port: None,
+            destination_port: 22,
+        };
         PacketView::of(&make(&port, &question, 50_000))
     }
 
@@ -163,7 +186,10 @@ mod tests {
         let tcp = view(Protocol::Tcp);
         assert_eq!(tcp.source_mac, "02:00:00:00:00:01");
         assert_eq!(tcp.destination_mac, MacAddress::ROUTER.to_string());
-        assert_eq!((tcp.source.as_str(), tcp.destination.as_str()), ("10.0.1.10", "10.0.1.11"));
+        assert_eq!(
+            (tcp.source.as_str(), tcp.destination.as_str()),
+            ("10.0.1.10", "10.0.1.11")
+        );
         assert_eq!(tcp.transport, "tcp 50000 to 22");
         assert_eq!(view(Protocol::Udp).transport, "udp 50000 to 22");
         assert_eq!(view(Protocol::Icmp).transport, "icmp type 8 code 0");
@@ -173,7 +199,10 @@ mod tests {
     fn a_substrate_address_is_taken_apart() {
         let address: Ipv6Addr = "2001:db8:0:2:400:64:a00:10b".parse().unwrap();
         let text = inlaid(address.octets());
-        assert_eq!(text.as_deref(), Some("10.0.1.11 of network 100 at 2001:db8:0:2::/64"));
+        assert_eq!(
+            text.as_deref(),
+            Some("10.0.1.11 of network 100 at 2001:db8:0:2::/64")
+        );
         let agent: Ipv6Addr = "2001:db8:0:2::1".parse().unwrap();
         assert_eq!(inlaid(agent.octets()), None);
     }

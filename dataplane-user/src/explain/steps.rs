@@ -27,7 +27,12 @@ pub(super) struct Trace(Vec<Option<u64>>);
 
 impl Trace {
     pub(super) fn new(places: &[[u64; 2]]) -> Self {
-        Self(places.iter().map(|[taken, value]| (*taken != 0).then_some(*value)).collect())
+        Self(
+            places
+                .iter()
+                .map(|[taken, value]| (*taken != 0).then_some(*value))
+                .collect(),
+        )
     }
 
     fn get(&self, step: Step) -> Option<u64> {
@@ -35,7 +40,9 @@ impl Trace {
     }
 
     fn slot(&self, step: Step) -> Option<u32> {
-        self.get(step).and_then(|value| u32::try_from(value).ok()).filter(|slot| *slot != NONE)
+        self.get(step)
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|slot| *slot != NONE)
     }
 
     /// Whether the packet came to a port of this host.
@@ -45,15 +52,23 @@ impl Trace {
 
     /// The number of the reason of a drop.
     pub(super) fn dropped(&self) -> Option<u8> {
-        self.get(Step::Dropped).and_then(|reason| u8::try_from(reason).ok())
+        self.get(Step::Dropped)
+            .and_then(|reason| u8::try_from(reason).ok())
     }
 }
 
 /// The rule that was asked last: it decided.
 pub(super) fn rule(inspection: &Inspection, trace: &Trace) -> Option<String> {
-    let asked = [Step::InboundAcl, Step::InboundRule, Step::OutboundAcl, Step::OutboundRule];
+    let asked = [
+        Step::InboundAcl,
+        Step::InboundRule,
+        Step::OutboundAcl,
+        Step::OutboundRule,
+    ];
     let last = asked.into_iter().find(|step| trace.get(*step).is_some())?;
-    trace.slot(last).map(|rule| rule_text(inspection, trace, last, rule))
+    trace
+        .slot(last)
+        .map(|rule| rule_text(inspection, trace, last, rule))
 }
 
 fn rule_text(inspection: &Inspection, trace: &Trace, step: Step, rule: u32) -> String {
@@ -69,21 +84,53 @@ fn rule_text(inspection: &Inspection, trace: &Trace, step: Step, rule: u32) -> S
 /// The policy that a step asked.
 fn policy(inspection: &Inspection, trace: &Trace, step: Step) -> Option<u32> {
     let is_inbound = matches!(step, Step::InboundRule | Step::InboundAcl);
-    let slot = trace.slot(if is_inbound { Step::ToPort } else { Step::FromPort })?;
+    let slot = trace.slot(if is_inbound {
+        Step::ToPort
+    } else {
+        Step::FromPort
+    })?;
     let port = inspection.maps.ports.get(slot).ok()?;
     if matches!(step, Step::OutboundRule | Step::InboundRule) {
         return Some(port.policy);
     }
-    inspection.maps.subnets.get(port.subnet).ok().map(|subnet| subnet.acl)
+    inspection
+        .maps
+        .subnets
+        .get(port.subnet)
+        .ok()
+        .map(|subnet| subnet.acl)
 }
 
 /// Every step that was taken.
 pub(super) fn views(inspection: &Inspection, trace: &Trace) -> Vec<StepView> {
     let view = |&step: &Step| {
         let value = trace.get(step)?;
-        Some(StepView { step: step.name(), found: found(inspection, trace, step, value) })
+        Some(StepView {
+            step: step.name(),
+            found: found(inspection, trace, step, value),
+        })
     };
-    Step::ALL.iter().filter_map(view).collect()
+    let mut steps = Step::ALL.to_vec();
+    steps.sort_by_key(|step| order(*step));
+    steps.iter().filter_map(view).collect()
+}
+
+/// When a step is taken by a packet from a node.
+const fn order(step: Step) -> u32 {
+    match step {
+        Step::FromPort | Step::FromHost => 0,
+        Step::OutboundFlow => 1,
+        Step::OutboundRule => 2,
+        Step::OutboundAcl => 3,
+        Step::Route => 4,
+        Step::Destination => 5,
+        Step::ToPort => 6,
+        Step::InboundFlow => 7,
+        Step::InboundRule => 8,
+        Step::InboundAcl => 9,
+        Step::NextHop => 10,
+        Step::Dropped => 11,
+    }
 }
 
 fn found(inspection: &Inspection, trace: &Trace, step: Step, value: u64) -> String {
@@ -101,7 +148,9 @@ fn found(inspection: &Inspection, trace: &Trace, step: Step, value: u64) -> Stri
         Step::Route => route(value),
         Step::NextHop => next_hop(inspection, value),
         Step::Dropped => {
-            let reason = trace.dropped().and_then(inlay_core::drop_reason::DropReason::from_number);
+            let reason = trace
+                .dropped()
+                .and_then(inlay_core::drop_reason::DropReason::from_number);
             reason.map_or_else(|| value.to_string(), |reason| reason.name().to_owned())
         }
     }
@@ -115,7 +164,10 @@ fn port(inspection: &Inspection, slot: u32) -> String {
 }
 
 fn host(inspection: &Inspection, slot: u32) -> String {
-    let name = inspection.labels.host(slot).unwrap_or_else(|| format!("host {slot}"));
+    let name = inspection
+        .labels
+        .host(slot)
+        .unwrap_or_else(|| format!("host {slot}"));
     match inspection.maps.hosts.get(slot) {
         Ok(prefix) => format!("{name}, {prefix}"),
         Err(_) => name,
@@ -137,9 +189,14 @@ const fn flow_found(value: u64) -> &'static str {
 }
 
 fn route(value: u64) -> String {
-    let kind = (value & u64::from(u32::MAX)) as u32;
-    let node = VirtualIp((value >> 32) as u32);
-    if kind == RouteKind::VIA_NODE { format!("via node {node}") } else { route_kind(kind) }
+    let [a, b, c, d, node @ ..] = value.to_le_bytes();
+    let kind = u32::from_le_bytes([a, b, c, d]);
+    let node = VirtualIp(u32::from_le_bytes(node));
+    if kind == RouteKind::VIA_NODE {
+        format!("via node {node}")
+    } else {
+        route_kind(kind)
+    }
 }
 
 fn next_hop(inspection: &Inspection, value: u64) -> String {
@@ -150,9 +207,10 @@ fn next_hop(inspection: &Inspection, value: u64) -> String {
         NextHopFound::UNREACHABLE => "the substrate has no route to the host".to_owned(),
         device => {
             let device = u32::try_from(device).unwrap_or(NONE);
-            let interface = inspection.maps.devices.get(device).ok().flatten();
-            let interface = interface.map_or_else(|| "none".to_owned(), |index| index.to_string());
-            format!("uplink {}, interface {interface}", device.saturating_sub(PORTS_MAX))
+            match inspection.report.uplinks.get(&device) {
+                Some(name) => format!("uplink {name}"),
+                None => format!("uplink {}", device.saturating_sub(PORTS_MAX)),
+            }
         }
     }
 }

@@ -66,7 +66,9 @@ pub struct DropView {
 
 /// The time of a moment in nanoseconds since boot.
 fn unix_time_ms(time_ns: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let booted = now.saturating_sub(since_boot());
     u64::try_from((booted + Duration::from_nanos(time_ns)).as_millis()).unwrap_or(u64::MAX)
 }
@@ -149,9 +151,14 @@ impl Inspection {
             return None;
         }
         let number = event.rule.to_string();
-        let Ok(port) = self.maps.ports.get(event.port) else { return Some(number) };
+        let Ok(port) = self.maps.ports.get(event.port) else {
+            return Some(number);
+        };
         let policy = if reason == Some(DropReason::Acl) {
-            self.maps.subnets.get(port.subnet).map_or(NONE, |subnet| subnet.acl)
+            self.maps
+                .subnets
+                .get(port.subnet)
+                .map_or(NONE, |subnet| subnet.acl)
         } else {
             port.policy
         };

@@ -59,7 +59,9 @@ impl Inspection {
         all.sort_unstable_by_key(|(key, record)| (key.vni(), record.port, *key));
         let view = |(key, record): (FlowKey, FlowRecord)| {
             let port = ports.get(record.port as usize).copied().unwrap_or_default();
-            let epoch = networks.get(port.network as usize).map(|network| network.epoch);
+            let epoch = networks
+                .get(port.network as usize)
+                .map(|network| network.epoch);
             let rule = (record.rule != NONE).then(|| {
                 let text = self.labels.rule(port.policy, record.rule);
                 text.unwrap_or_else(|| record.rule.to_string())
@@ -89,5 +91,9 @@ impl Inspection {
 /// An address with its port, where the protocol has ports. An ICMP echo's identifier is one.
 pub(crate) fn endpoint(key: &FlowKey, address: inlay_core::ids::VirtualIp, l4_port: u16) -> String {
     let has_none = key.ports == 0 || key.protocol() == ICMP && l4_port == 0;
-    if has_none { address.to_string() } else { format!("{address}:{l4_port}") }
+    if has_none {
+        address.to_string()
+    } else {
+        format!("{address}:{l4_port}")
+    }
 }

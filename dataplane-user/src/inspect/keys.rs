@@ -25,19 +25,17 @@ fn tag(vni: &str) -> Option<Tag> {
 }
 
 fn virtual_ip(text: &str) -> Option<VirtualIp> {
-    Some(VirtualIp::from_octets(text.parse::<Ipv4Addr>().ok()?.octets()))
+    Some(VirtualIp::from_octets(
+        text.parse::<Ipv4Addr>().ok()?.octets(),
+    ))
 }
 
 /// A host prefix with or without its `/64`.
 fn prefix(text: &str) -> Option<HostPrefix> {
     let address: Ipv6Addr = text.strip_suffix("/64").unwrap_or(text).parse().ok()?;
-    let (octets, []) = address.octets().as_chunks::<8>().0.split_first().map(|(first, rest)| {
-        (*first, if rest == [[0; 8]] { [].as_slice() } else { rest })
-    })?
-    else {
-        return None;
-    };
-    Some(HostPrefix::from_octets(octets))
+    let prefix = (address.to_bits() >> 64) as u64;
+    let is_prefix = u128::from(prefix) << 64 == address.to_bits();
+    is_prefix.then(|| HostPrefix::from_octets(prefix.to_be_bytes()))
 }
 
 impl Key for MappingKey {
@@ -49,7 +47,10 @@ impl Key for MappingKey {
 
     fn parse(text: &str) -> Option<Self> {
         let (vni, address) = text.split_once('/')?;
-        Some(Self { tag: tag(vni)?, virtual_ip: virtual_ip(address)? })
+        Some(Self {
+            tag: tag(vni)?,
+            virtual_ip: virtual_ip(address)?,
+        })
     }
 }
 
@@ -62,7 +63,11 @@ impl Key for ForwarderKey {
 
     fn parse(text: &str) -> Option<Self> {
         let (vni, host) = text.split_once('/')?;
-        Some(Self { prefix: prefix(host)?, tag: tag(vni)?, reserved: 0 })
+        Some(Self {
+            prefix: prefix(host)?,
+            tag: tag(vni)?,
+            reserved: 0,
+        })
     }
 }
 
@@ -97,8 +102,17 @@ impl Key for FlowKey {
     fn text(&self) -> String {
         let protocol = protocol_name(self.protocol());
         let (local, remote) = (self.local_port(), self.remote_port());
-        let via = if self.via == 0 { String::new() } else { format!("/{}", self.via - 1) };
-        format!("{}/{protocol}/{}:{local}/{}:{remote}{via}", self.vni(), self.local, self.remote)
+        let via = if self.via == 0 {
+            String::new()
+        } else {
+            format!("/{}", self.via - 1)
+        };
+        format!(
+            "{}/{protocol}/{}:{local}/{}:{remote}{via}",
+            self.vni(),
+            self.local,
+            self.remote
+        )
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -112,7 +126,10 @@ impl Key for FlowKey {
             Some(slot) => slot.parse::<u32>().ok()?.checked_add(1)?,
         };
         let ports = u32::from(local_port.to_be()) | u32::from(remote_port.to_be()) << 16;
-        parts.next().is_none().then(|| Self::new(tag, protocol, local, remote, ports, via))
+        parts
+            .next()
+            .is_none()
+            .then(|| Self::new(tag, protocol, local, remote, ports, via))
     }
 }
 
@@ -133,15 +150,29 @@ mod tests {
     fn keys_read_as_they_are_written() {
         check::<MappingKey>(
             &["100/10.0.1.10", "16777215/0.0.0.0"],
-            &["", "10.0.1.10", "16777216/10.0.0.1", "1/10.0.0", "1/10.0.0.1/24"],
+            &[
+                "",
+                "10.0.1.10",
+                "16777216/10.0.0.1",
+                "1/10.0.0",
+                "1/10.0.0.1/24",
+            ],
         );
         check::<ForwarderKey>(
             &["100/2001:db8:0:1::/64"],
             &["100/2001:db8:0:1::1", "100/2001:db8::/48", "x/2001:db8::"],
         );
         check::<FlowKey>(
-            &["100/tcp/10.0.1.10:40000/10.0.1.11:80", "7/icmp/10.0.0.1:5/10.0.0.2:0", "7/50/1.2.3.4:0/1.2.3.5:0/3"],
-            &["100/tcp/10.0.1.10/10.0.1.11:80", "100/tcp/1.1.1.1:1/1.1.1.1:1/2/3", "1/x/1.1.1.1:1/1.1.1.1:1"],
+            &[
+                "100/tcp/10.0.1.10:40000/10.0.1.11:80",
+                "7/icmp/10.0.0.1:5/10.0.0.2:0",
+                "7/50/1.2.3.4:0/1.2.3.5:0/3",
+            ],
+            &[
+                "100/tcp/10.0.1.10/10.0.1.11:80",
+                "100/tcp/1.1.1.1:1/1.1.1.1:1/2/3",
+                "1/x/1.1.1.1:1/1.1.1.1:1",
+            ],
         );
     }
 }

@@ -45,7 +45,11 @@ impl Inspection {
     }
 
     fn map(&self, path: &std::path::Path) -> Result<MapView, Error> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let info = MapInfo::from_pin(path).map_err(Error::load)?;
         let fd = sys::open_pin(path, Access::Read).map_err(Error::file("open", path))?;
         let entries = self.maps.table(&name).map(Table::count).transpose()?;
@@ -85,7 +89,9 @@ pub(crate) trait Table {
 }
 
 fn bad_key(map: &Handle, key: &str, form: &str) -> Error {
-    Error::Input { what: format!("{key} is no key of {}: write {form}", map.name) }
+    Error::Input {
+        what: format!("{key} is no key of {}: write {form}", map.name),
+    }
 }
 
 fn index(map: &Handle, key: &str, entries: u32) -> Result<u32, Error> {
@@ -100,12 +106,20 @@ impl<V: Record> Table for Array<V> {
 
     fn dump(&self) -> Result<Vec<EntryView>, Error> {
         let used = self.used(Record::is_used)?.into_iter();
-        Ok(used.map(|(key, value)| EntryView { key: key.to_string(), value: value.json() }).collect())
+        Ok(used
+            .map(|(key, value)| EntryView {
+                key: key.to_string(),
+                value: value.json(),
+            })
+            .collect())
     }
 
     fn get(&self, key: &str) -> Result<Option<EntryView>, Error> {
         let value = Array::get(self, index(&self.handle, key, self.entries_max())?)?;
-        Ok(Some(EntryView { key: key.to_owned(), value: value.json() }))
+        Ok(Some(EntryView {
+            key: key.to_owned(),
+            value: value.json(),
+        }))
     }
 }
 
@@ -117,20 +131,30 @@ impl<K: Key + aya::Pod + Ord, V: Record> Table for Hash<K, V> {
     fn dump(&self) -> Result<Vec<EntryView>, Error> {
         let mut all = self.all()?;
         all.sort_unstable_by_key(|(key, _)| *key);
-        let view = |(key, value): (K, V)| EntryView { key: key.text(), value: value.json() };
+        let view = |(key, value): (K, V)| EntryView {
+            key: key.text(),
+            value: value.json(),
+        };
         Ok(all.into_iter().map(view).collect())
     }
 
     fn get(&self, text: &str) -> Result<Option<EntryView>, Error> {
         let key = K::parse(text).ok_or_else(|| bad_key(&self.handle, text, K::FORM))?;
         let value = Hash::get(self, &key)?;
-        Ok(value.map(|value| EntryView { key: key.text(), value: value.json() }))
+        Ok(value.map(|value| EntryView {
+            key: key.text(),
+            value: value.json(),
+        }))
     }
 }
 
 fn by_cpu<V: Record>(values: &[V]) -> Value {
-    let used = values.iter().enumerate().filter(|(_, value)| value.is_used());
-    used.map(|(cpu, value)| (format!("cpu{cpu}"), value.json())).collect()
+    let used = values
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| value.is_used());
+    used.map(|(cpu, value)| (format!("cpu{cpu}"), value.json()))
+        .collect()
 }
 
 impl<V: Record> Table for PerCpu<V> {
@@ -141,13 +165,24 @@ impl<V: Record> Table for PerCpu<V> {
 
     fn dump(&self) -> Result<Vec<EntryView>, Error> {
         let all = self.all()?;
-        let used = all.iter().enumerate().filter(|(_, values)| values.iter().any(Record::is_used));
-        Ok(used.map(|(key, values)| EntryView { key: key.to_string(), value: by_cpu(values) }).collect())
+        let used = all
+            .iter()
+            .enumerate()
+            .filter(|(_, values)| values.iter().any(Record::is_used));
+        Ok(used
+            .map(|(key, values)| EntryView {
+                key: key.to_string(),
+                value: by_cpu(values),
+            })
+            .collect())
     }
 
     fn get(&self, key: &str) -> Result<Option<EntryView>, Error> {
         let values = PerCpu::get(self, index(&self.handle, key, self.entries_max())?)?;
-        Ok(Some(EntryView { key: key.to_owned(), value: by_cpu(&values) }))
+        Ok(Some(EntryView {
+            key: key.to_owned(),
+            value: by_cpu(&values),
+        }))
     }
 }
 
@@ -164,7 +199,10 @@ impl Table for Devices {
     fn get(&self, key: &str) -> Result<Option<EntryView>, Error> {
         let found = Devices::get(self, index(&self.handle, key, self.entries_max())?)?;
         let value = |interface: u32| serde_json::json!({ "interface_index": interface });
-        Ok(found.map(|interface| EntryView { key: key.to_owned(), value: value(interface) }))
+        Ok(found.map(|interface| EntryView {
+            key: key.to_owned(),
+            value: value(interface),
+        }))
     }
 }
 

@@ -25,8 +25,8 @@ pub struct MappingView {
     pub port: Option<String>,
     /// Slot of that.
     pub port_slot: Option<u32>,
-    /// Number of the node's set of security groups.
-    pub groups: u32,
+    /// The node's set of security groups: their names, or the set's number.
+    pub groups: String,
 }
 
 impl Inspection {
@@ -38,19 +38,26 @@ impl Inspection {
         let hosts = self.maps.hosts.all()?;
         let mut all = self.maps.mappings.all()?;
         all.sort_unstable_by_key(|(key, _)| (key.tag.vni(), key.virtual_ip.number()));
-        let view = |(key, record): (inlay_core::tables::MappingKey, inlay_core::tables::MappingRecord)| {
+        let view = |(key, record): (
+            inlay_core::tables::MappingKey,
+            inlay_core::tables::MappingRecord,
+        )| {
             let port_slot = (record.port != NONE).then_some(record.port);
             let vni = key.tag.vni().number();
+            let network = self.labels.network_of_vni(vni);
             MappingView {
-                network: self.labels.network_of_vni(vni),
+                groups: self.report.groups(network.as_deref(), record.groups),
+                network,
                 vni,
                 virtual_ip: key.virtual_ip.to_string(),
                 host: self.labels.host(record.host),
                 host_slot: record.host,
-                prefix: hosts.get(record.host as usize).map(ToString::to_string).unwrap_or_default(),
+                prefix: hosts
+                    .get(record.host as usize)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 port: port_slot.and_then(|slot| self.labels.port(slot)),
                 port_slot,
-                groups: record.groups,
             }
         };
         Ok(all.into_iter().map(view).collect())

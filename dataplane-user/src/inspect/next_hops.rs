@@ -35,7 +35,10 @@ impl Inspection {
     /// Where the kernel refuses.
     pub fn next_hops(&self) -> Result<Vec<NextHopView>, Error> {
         let now = now();
-        let used = self.maps.next_hops.used(|next_hop| *next_hop != NextHopSnapshot::default())?;
+        let used = self
+            .maps
+            .next_hops
+            .used(|next_hop| *next_hop != NextHopSnapshot::default())?;
         let view = |(host_slot, next_hop): (u32, NextHopSnapshot)| {
             Ok(NextHopView {
                 host: self.labels.host(host_slot),

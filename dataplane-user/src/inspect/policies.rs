@@ -46,13 +46,20 @@ pub struct RuleView {
 
 /// The numbers of the rules in a row.
 pub(crate) fn rules_of(row: &Row) -> Vec<u32> {
-    (0..).zip(row.0).flat_map(|(word, bits)| {
-        (0..64u32).filter(move |bit| bits >> bit & 1 != 0).map(move |bit| word * 64 + bit)
-    }).collect()
+    (0..)
+        .zip(row.0)
+        .flat_map(|(word, bits)| {
+            (0..64u32)
+                .filter(move |bit| bits >> bit & 1 != 0)
+                .map(move |bit| word * 64 + bit)
+        })
+        .collect()
 }
 
 fn has(row: &Row, rule: u32) -> bool {
-    row.0.get(rule as usize / 64).is_some_and(|bits| bits >> (rule % 64) & 1 != 0)
+    row.0
+        .get(rule as usize / 64)
+        .is_some_and(|bits| bits >> (rule % 64) & 1 != 0)
 }
 
 /// A table's intervals with their rows.
@@ -61,7 +68,12 @@ struct Table(Vec<(u32, Row)>);
 impl Table {
     /// Where `rule` holds. The end of the last range is 2^32.
     fn ranges(&self, rule: u32) -> Vec<Range<u64>> {
-        let ends = self.0.iter().skip(1).map(|(start, _)| u64::from(*start)).chain([1 << 32]);
+        let ends = self
+            .0
+            .iter()
+            .skip(1)
+            .map(|(start, _)| u64::from(*start))
+            .chain([1 << 32]);
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for ((start, row), end) in self.0.iter().zip(ends) {
             if !has(row, rule) {
@@ -90,11 +102,23 @@ impl Inspection {
             let port_name = |(port, _): (&u32, &PortRecord)| {
                 self.labels.port(*port).unwrap_or_else(|| port.to_string())
             };
-            let subnet_name = |slot: &u32| self.labels.subnet(*slot).unwrap_or_else(|| slot.to_string());
+            let subnet_name = |slot: &u32| {
+                self.labels
+                    .subnet(*slot)
+                    .unwrap_or_else(|| slot.to_string())
+            };
             Ok(PolicyView {
                 slot,
-                name: self.labels.policies.get(&slot).map(|label| label.name.clone()),
-                ports: ports.iter().filter(|(_, port)| port.policy == slot).map(port_name).collect(),
+                name: self
+                    .labels
+                    .policies
+                    .get(&slot)
+                    .map(|label| label.name.clone()),
+                ports: ports
+                    .iter()
+                    .filter(|(_, port)| port.policy == slot)
+                    .map(port_name)
+                    .collect(),
                 subnets: subnets
                     .iter()
                     .filter(|(_, subnet)| subnet.acl == slot)
@@ -113,7 +137,10 @@ impl Inspection {
     pub fn policies_of_port(&self, slot: u32) -> Result<Vec<u32>, Error> {
         let port = self.maps.ports.get(slot)?;
         let subnet = self.maps.subnets.get(port.subnet)?;
-        Ok([port.policy, subnet.acl].into_iter().filter(|policy| *policy != NONE).collect())
+        Ok([port.policy, subnet.acl]
+            .into_iter()
+            .filter(|policy| *policy != NONE)
+            .collect())
     }
 
     fn rules(&self, slot: u32, policy: &PolicyRecord) -> Result<Vec<RuleView>, Error> {
@@ -124,21 +151,52 @@ impl Inspection {
         let rule = |number| RuleView {
             number,
             action: if has(&allow, number) { "allow" } else { "deny" },
-            services: services.ranges(number).into_iter().flat_map(services_text).collect(),
-            addresses: addresses.ranges(number).iter().flat_map(addresses_text).collect(),
-            group_sets: groups.ranges(number).iter().map(numbers_text).collect(),
+            services: services
+                .ranges(number)
+                .into_iter()
+                .flat_map(services_text)
+                .collect(),
+            addresses: addresses
+                .ranges(number)
+                .iter()
+                .flat_map(addresses_text)
+                .collect(),
+            group_sets: groups
+                .ranges(number)
+                .iter()
+                .map(|range| self.groups_text(range))
+                .collect(),
             text: self.labels.rule(slot, number),
         };
         Ok((0..policy.rules).map(rule).collect())
     }
 
+    /// A range of numbers of sets: the groups of the one set, where it is one.
+    fn groups_text(&self, range: &Range<u64>) -> String {
+        let number = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
+        let (first, last) = (number(range.start), number(range.end - 1));
+        if first == last {
+            self.report.groups(None, first)
+        } else if last == u32::MAX {
+            format!("{first} and above")
+        } else {
+            format!("{first}-{last}")
+        }
+    }
+
     fn rows(&self, span: Span) -> Result<Table, Error> {
-        let intervals = self.maps.intervals.range(span.base..span.base.saturating_add(span.count))?;
+        let intervals = self
+            .maps
+            .intervals
+            .range(span.base..span.base.saturating_add(span.count))?;
         let used: std::collections::BTreeSet<u32> =
             intervals.iter().map(|interval| interval.value).collect();
         let rows = self.maps.rows.at(used)?;
         let row = |interval: &Interval| {
-            (interval.start, rows.get(&interval.value).copied().unwrap_or_default())
+            (
+                interval.start,
+                rows.get(&interval.value).copied().unwrap_or_default(),
+            )
         };
         Ok(Table(intervals.iter().map(row).collect()))
     }
@@ -155,8 +213,13 @@ fn services_text(range: Range<u64>) -> Vec<String> {
     let end = range.end.min(SERVICES_END);
     let mut at = range.start;
     while at < end {
-        let direction = if at < DIRECTION { Direction::Outbound } else { Direction::Inbound }.name();
-        let (width, what) = if at % DIRECTION == 0 && end - at >= DIRECTION {
+        let direction = if at < DIRECTION {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
+        .name();
+        let (width, what) = if at.is_multiple_of(DIRECTION) && end - at >= DIRECTION {
             (DIRECTION, "everything".to_owned())
         } else {
             let protocol = at / PROTOCOL % 256;
@@ -165,7 +228,14 @@ fn services_text(range: Range<u64>) -> Vec<String> {
             let width = rest.min(end - at);
             let ports = at % PROTOCOL..at % PROTOCOL + width;
             let is_all = width == PROTOCOL;
-            (width, if is_all { name } else { format!("{name} {}", ports_text(&name, ports)) })
+            (
+                width,
+                if is_all {
+                    name
+                } else {
+                    format!("{name} {}", ports_text(&name, ports))
+                },
+            )
         };
         texts.push(format!("{direction} {what}"));
         at += width;
@@ -186,7 +256,11 @@ fn ports_text(protocol: &str, ports: Range<u64>) -> String {
             format!("{} to {}", point(first), point(last))
         };
     }
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    }
 }
 
 /// A range of addresses: as one prefix where it is one.
@@ -202,17 +276,6 @@ fn addresses_text(range: &Range<u64>) -> Vec<String> {
     vec![text]
 }
 
-fn numbers_text(range: &Range<u64>) -> String {
-    let (first, last) = (range.start, range.end - 1);
-    if first == last {
-        first.to_string()
-    } else if range.end == 1 << 32 {
-        format!("{first} and above")
-    } else {
-        format!("{first}-{last}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,12 +285,28 @@ mod tests {
         let tcp = DIRECTION + 6 * PROTOCOL;
         let rows: &[(&str, Range<u64>, &[&str])] = &[
             ("one port", tcp + 80..tcp + 81, &["inbound tcp 80"]),
-            ("ports", tcp + 9000..tcp + 10_000, &["inbound tcp 9000-9999"]),
+            (
+                "ports",
+                tcp + 9000..tcp + 10_000,
+                &["inbound tcp 9000-9999"],
+            ),
             ("a protocol", tcp..tcp + PROTOCOL, &["inbound tcp"]),
             ("a direction", 0..DIRECTION, &["outbound everything"]),
-            ("both", 0..1 << 32, &["outbound everything", "inbound everything"]),
-            ("echo", PROTOCOL + 0x0800..PROTOCOL + 0x0900, &["outbound icmp type 8"]),
-            ("across", 6 * PROTOCOL + 65_535..7 * PROTOCOL + 1, &["outbound tcp 65535", "outbound 7 0"]),
+            (
+                "both",
+                0..1 << 32,
+                &["outbound everything", "inbound everything"],
+            ),
+            (
+                "echo",
+                PROTOCOL + 0x0800..PROTOCOL + 0x0900,
+                &["outbound icmp type 8"],
+            ),
+            (
+                "across",
+                6 * PROTOCOL + 65_535..7 * PROTOCOL + 1,
+                &["outbound tcp 65535", "outbound 7 0"],
+            ),
         ];
         for (name, range, expected) in rows {
             assert_eq!(services_text(range.clone()), *expected, "{name}");
@@ -238,7 +317,10 @@ mod tests {
     fn addresses_are_prefixes_where_they_can_be() {
         assert_eq!(addresses_text(&(0..1 << 32)), ["0.0.0.0/0"]);
         assert_eq!(addresses_text(&(0x0a00_0100..0x0a00_0200)), ["10.0.1.0/24"]);
-        assert_eq!(addresses_text(&(0x0a00_0101..0x0a00_0104)), ["10.0.1.1-10.0.1.3"]);
+        assert_eq!(
+            addresses_text(&(0x0a00_0101..0x0a00_0104)),
+            ["10.0.1.1-10.0.1.3"]
+        );
     }
 
     #[test]
@@ -250,7 +332,7 @@ mod tests {
         };
         let table = Table(vec![(0, row(1)), (10, row(3)), (20, row(2)), (30, row(1))]);
         assert_eq!(table.ranges(0), [0..20, 30..1 << 32]);
-        assert_eq!(table.ranges(1), [10..30]);
+        assert_eq!(table.ranges(1), vec![10..30; 1]);
         assert_eq!(rules_of(&row(0b101)), [0, 2]);
     }
 }

@@ -90,7 +90,10 @@ impl Inspection {
         }
         let mut addresses = BTreeMap::<u32, Vec<_>>::new();
         for (key, record) in self.maps.mappings.all()? {
-            addresses.entry(record.port).or_default().push(key.virtual_ip);
+            addresses
+                .entry(record.port)
+                .or_default()
+                .push(key.virtual_ip);
         }
         let view = |(slot, record): (u32, PortRecord)| {
             let label = self.labels.ports.get(&slot);
@@ -111,7 +114,9 @@ impl Inspection {
                 is_attached: self.is_attached(record.interface_index),
                 flows: flows.get(&slot).copied().unwrap_or(0),
                 flows_max: u64::from(record.ring_mask) + 1,
-                degraded: label.map(|label| label.degraded.clone()).unwrap_or_default(),
+                degraded: label
+                    .map(|label| label.degraded.clone())
+                    .unwrap_or_default(),
             }
         };
         Ok(self.used_ports()?.into_iter().map(view).collect())

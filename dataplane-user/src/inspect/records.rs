@@ -24,12 +24,18 @@ pub(crate) trait Record: aya::Pod {
     fn is_used(&self) -> bool {
         let start = std::ptr::from_ref(self).cast::<u8>();
         // SAFETY: records have no padding, so that each of their bytes can be read.
-        unsafe { std::slice::from_raw_parts(start, size_of::<Self>()) }.iter().any(|byte| *byte != 0)
+        unsafe { std::slice::from_raw_parts(start, size_of::<Self>()) }
+            .iter()
+            .any(|byte| *byte != 0)
     }
 }
 
 fn slot(slot: u32) -> Value {
-    if slot == NONE { Value::Null } else { json!(slot) }
+    if slot == NONE {
+        Value::Null
+    } else {
+        json!(slot)
+    }
 }
 
 fn span(span: Span) -> Value {
@@ -58,8 +64,13 @@ impl Record for [u64; 2] {
 
 impl Record for [u64; DropReason::COUNTERS] {
     fn json(&self) -> Value {
-        let named = DropReason::ALL.iter().zip(self).filter(|(_, count)| **count != 0);
-        named.map(|(reason, count)| (reason.name().to_owned(), json!(count))).collect()
+        let named = DropReason::ALL
+            .iter()
+            .zip(self)
+            .filter(|(_, count)| **count != 0);
+        named
+            .map(|(reason, count)| (reason.name().to_owned(), json!(count)))
+            .collect()
     }
 }
 
@@ -256,7 +267,13 @@ mod tests {
     #[test]
     fn zeros_are_unused() {
         assert!(!PortRecord::default().is_used());
-        assert!(PortRecord { flags: 1, ..PortRecord::default() }.is_used());
+        assert!(
+            PortRecord {
+                flags: 1,
+                ..PortRecord::default()
+            }
+            .is_used()
+        );
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Maps that are arrays: every entry exists, and zeros are what was never written.
 
-use std::{collections::BTreeMap, marker::PhantomData, ops::Range};
+use std::{collections::BTreeMap, marker::PhantomData, ops::Range, path::Path};
 
 use aya::Pod;
 
 use super::Handle;
 use crate::{
     Error,
-    sys::{Batch, Entry},
+    sys::{Access, Batch, Entry},
 };
 
 /// An array of `V`.
@@ -19,8 +19,18 @@ pub struct Array<V> {
 }
 
 impl<V: Pod> Array<V> {
-    pub(super) fn new(handle: Handle, entries_max: u32) -> Self {
-        Self { handle, entries_max, values: PhantomData }
+    pub(super) fn open(
+        directory: &Path,
+        name: &'static str,
+        entries_max: u32,
+        access: Access,
+    ) -> Result<Self, Error> {
+        let handle = Handle::open::<u32, V>(directory, name, entries_max, access)?;
+        Ok(Self {
+            handle,
+            entries_max,
+            values: PhantomData,
+        })
     }
 
     /// How many entries there are.
@@ -30,11 +40,19 @@ impl<V: Pod> Array<V> {
     }
 
     fn check(&self, index: u32) -> Result<(), Error> {
-        let Self { handle, entries_max: entries, .. } = self;
+        let Self {
+            handle,
+            entries_max: entries,
+            ..
+        } = self;
         if index < *entries {
             return Ok(());
         }
-        Err(Error::Index { map: handle.name, index, entries: *entries })
+        Err(Error::Index {
+            map: handle.name,
+            index,
+            entries: *entries,
+        })
     }
 
     /// The entry at `index`.
@@ -68,7 +86,7 @@ impl<V: Pod> Array<V> {
         };
         // Reading begins behind a position.
         let mut position = range.start.checked_sub(1);
-        // SAFETY: both vectors have room for `count` entries; the map's shape was compared with `V`.
+        // SAFETY: both vectors have room for `count` entries; `V` is of the map's size, compared when it was opened.
         let read = match unsafe { batch.lookup(&mut position) } {
             Err(stopped) if stopped.error.raw_os_error() == Some(libc::ENOENT) => stopped.done,
             result => result.map_err(|stopped| self.handle.error("read")(stopped.error))?,
@@ -91,7 +109,10 @@ impl<V: Pod> Array<V> {
     /// # Errors
     /// Where the kernel refuses.
     pub fn used(&self, is_used: impl Fn(&V) -> bool) -> Result<BTreeMap<u32, V>, Error> {
-        Ok((0..).zip(self.all()?).filter(|(_, value)| is_used(value)).collect())
+        Ok((0..)
+            .zip(self.all()?)
+            .filter(|(_, value)| is_used(value))
+            .collect())
     }
 
     /// The entries at `indexes`, which ascend. Neighbours are read at once.
@@ -124,7 +145,7 @@ impl<V: Pod> Array<V> {
             key: (&raw const index).cast(),
             value: (&raw mut value).cast(),
         };
-        // SAFETY: a key of four bytes, and a value of the shape that was compared.
+        // SAFETY: a key of four bytes, and a value of the map's size, compared when it was opened.
         unsafe { entry.update() }.map_err(self.handle.error("write"))
     }
 

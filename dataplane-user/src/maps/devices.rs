@@ -1,7 +1,12 @@
 //! The device map: what packets are redirected to. The kernel forgets an entry whose interface goes.
 
+use std::path::Path;
+
 use super::Handle;
-use crate::{Error, sys::Entry};
+use crate::{
+    Error,
+    sys::{Access, Entry},
+};
 
 /// The interface and the program that runs on redirected frames; there is none.
 type Value = [u32; 2];
@@ -14,8 +19,17 @@ pub struct Devices {
 }
 
 impl Devices {
-    pub(super) fn new(handle: Handle, entries_max: u32) -> Self {
-        Self { handle, entries_max }
+    pub(super) fn open(
+        directory: &Path,
+        name: &'static str,
+        entries_max: u32,
+        access: Access,
+    ) -> Result<Self, Error> {
+        let handle = Handle::open::<u32, Value>(directory, name, entries_max, access)?;
+        Ok(Self {
+            handle,
+            entries_max,
+        })
     }
 
     /// How many entries it can hold.
@@ -61,8 +75,14 @@ impl Devices {
     /// Where the kernel refuses.
     pub fn remove(&self, index: u32) -> Result<(), Error> {
         let value = std::ptr::null_mut();
-        let entry = Entry { map: self.handle.fd(), key: (&raw const index).cast(), value };
+        let entry = Entry {
+            map: self.handle.fd(),
+            key: (&raw const index).cast(),
+            value,
+        };
         // SAFETY: as for `get`.
-        unsafe { entry.delete() }.map(drop).map_err(self.handle.error("remove entries"))
+        unsafe { entry.delete() }
+            .map(drop)
+            .map_err(self.handle.error("remove entries"))
     }
 }

@@ -1,13 +1,13 @@
 //! Maps that are hashes.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, path::Path};
 
 use aya::Pod;
 
 use super::Handle;
 use crate::{
     Error,
-    sys::{Batch, Entry},
+    sys::{Access, Batch, Entry},
 };
 
 /// Entries that are read at once. A bucket of the kernel must fit in it whole.
@@ -22,8 +22,18 @@ pub struct Hash<K, V> {
 }
 
 impl<K: Pod, V: Pod> Hash<K, V> {
-    pub(super) fn new(handle: Handle, entries_max: u32) -> Self {
-        Self { handle, entries_max, entries: PhantomData }
+    pub(super) fn open(
+        directory: &Path,
+        name: &'static str,
+        entries_max: u32,
+        access: Access,
+    ) -> Result<Self, Error> {
+        let handle = Handle::open::<K, V>(directory, name, entries_max, access)?;
+        Ok(Self {
+            handle,
+            entries_max,
+            entries: PhantomData,
+        })
     }
 
     /// How many entries it can hold.
@@ -43,7 +53,7 @@ impl<K: Pod, V: Pod> Hash<K, V> {
             key: std::ptr::from_ref(key).cast(),
             value: value.as_mut_ptr().cast(),
         };
-        // SAFETY: key and value are of the shape that was compared with the map's.
+        // SAFETY: key and value are of the map's sizes, compared when it was opened.
         let is_found = unsafe { entry.lookup() }.map_err(self.handle.error("read"))?;
         // SAFETY: the kernel wrote the value where it found one.
         Ok(is_found.then(|| unsafe { value.assume_init() }))
@@ -65,7 +75,7 @@ impl<K: Pod, V: Pod> Hash<K, V> {
                 values: values.as_mut_ptr().cast(),
                 count: READ_AT_ONCE,
             };
-            // SAFETY: both vectors have room for so many, and are of the shape that was compared.
+            // SAFETY: both vectors have room for so many, and are of the map's sizes, compared when it was opened.
             let (read, is_end) = match unsafe { batch.lookup(&mut position) } {
                 Ok(read) => (read, false),
                 Err(stopped) if stopped.error.raw_os_error() == Some(libc::ENOENT) => {
@@ -109,7 +119,7 @@ impl<K: Pod, V: Pod> Hash<K, V> {
                 values: std::ptr::null_mut(),
                 count: rest.len(),
             };
-            // SAFETY: the keys are of the shape that was compared.
+            // SAFETY: the keys are of the map's sizes, compared when it was opened.
             match unsafe { batch.delete() } {
                 Ok(done) => return Ok(removed + done),
                 Err(stopped) if stopped.error.raw_os_error() == Some(libc::ENOENT) => {
@@ -139,6 +149,8 @@ pub(super) fn write<K: Pod, V: Pod>(
         values: values.as_mut_ptr().cast(),
         count: keys.len(),
     };
-    // SAFETY: both slices hold `count` entries of the shape that was compared with the map's.
-    unsafe { batch.update() }.map(drop).map_err(|stopped| handle.error("write")(stopped.error))
+    // SAFETY: both slices hold `count` entries of the map's sizes, compared when it was opened.
+    unsafe { batch.update() }
+        .map(drop)
+        .map_err(|stopped| handle.error("write")(stopped.error))
 }

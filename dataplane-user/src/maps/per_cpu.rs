@@ -1,11 +1,14 @@
 //! Arrays that hold a value for every possible CPU.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, path::Path};
 
 use aya::Pod;
 
 use super::Handle;
-use crate::{Error, sys::{Batch, Entry}};
+use crate::{
+    Error,
+    sys::{Access, Batch, Entry},
+};
 
 /// An array of `V` for every CPU.
 #[derive(Debug)]
@@ -19,9 +22,19 @@ impl<V: Pod> PerCpu<V> {
     /// The kernel gives each CPU's value a multiple of eight bytes, and no less may be here.
     const IS_WHOLE: () = assert!(size_of::<V>().is_multiple_of(8));
 
-    pub(super) fn new(handle: Handle, entries_max: u32) -> Self {
+    pub(super) fn open(
+        directory: &Path,
+        name: &'static str,
+        entries_max: u32,
+        access: Access,
+    ) -> Result<Self, Error> {
         let () = Self::IS_WHOLE;
-        Self { handle, entries_max, values: PhantomData }
+        let handle = Handle::open::<u32, V>(directory, name, entries_max, access)?;
+        Ok(Self {
+            handle,
+            entries_max,
+            values: PhantomData,
+        })
     }
 
     /// How many entries there are.
@@ -54,7 +67,11 @@ impl<V: Pod> PerCpu<V> {
         let is_found = unsafe { entry.lookup() }.map_err(self.handle.error("read"))?;
         if !is_found {
             let (map, entries) = (self.handle.name, self.entries_max);
-            return Err(Error::Index { map, index, entries });
+            return Err(Error::Index {
+                map,
+                index,
+                entries,
+            });
         }
         // SAFETY: the kernel wrote one for every CPU.
         unsafe { values.set_len(cpus) };

@@ -27,7 +27,13 @@ impl Bed {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let instance = format!("test-{}-{count}", std::process::id());
         let pin_root = PathBuf::from("/sys/fs/bpf/inlay-tests");
-        Some(Self { options: Options { instance, pin_root, log_level: None } })
+        Some(Self {
+            options: Options {
+                instance,
+                pin_root,
+                log_level: None,
+            },
+        })
     }
 
     pub(crate) fn open(&self) -> Dataplane {
@@ -52,8 +58,11 @@ fn missing() -> Option<&'static str> {
     if !nix::unistd::Uid::effective().is_root() {
         return Some("it needs root");
     }
-    let is_mounted = fs::read_to_string("/proc/self/mounts")
-        .is_ok_and(|mounts| mounts.lines().any(|line| line.contains(" /sys/fs/bpf bpf ")));
+    let is_mounted = fs::read_to_string("/proc/self/mounts").is_ok_and(|mounts| {
+        mounts
+            .lines()
+            .any(|line| line.contains(" /sys/fs/bpf bpf "))
+    });
     (!is_mounted).then_some("/sys/fs/bpf is not mounted")
 }
 
@@ -72,7 +81,10 @@ pub(crate) fn in_namespace(test: impl FnOnce() + Send) {
 
 /// Runs `ip` in the namespace of this thread.
 pub(crate) fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
+    let status = Command::new("ip")
+        .args(arguments.split(' '))
+        .status()
+        .unwrap();
     assert!(status.success(), "ip {arguments}");
 }
 

@@ -27,27 +27,44 @@ fn host(bed: &Bed) -> Dataplane {
     ip("-6 neigh add 2001:db8:f::ff lladdr 02:00:00:00:00:ff dev uplink nud permanent");
     ip("-6 route add 2001:db8:0:2::/64 via 2001:db8:f::ff");
     let mut dataplane = bed.open();
-    dataplane.apply(&Changes::between(&Image::default(), &image(port, uplink))).unwrap();
+    dataplane
+        .apply(&Changes::between(&Image::default(), &image(port, uplink)))
+        .unwrap();
     dataplane.attach_port(port, Mode::Native).unwrap();
     dataplane
 }
 
 fn ask(bed: &Bed, to: [u8; 4], protocol: Protocol, destination_port: u16) -> Explanation {
-    let question =
-        Question { port: 3, to: Ipv4Addr::from(to), protocol, source_port: None, destination_port };
+    let question = Question {
+        port: 3,
+        to: Ipv4Addr::from(to),
+        protocol,
+        source_port: None,
+        destination_port,
+    };
     explain(&bed.options.pin_root, &bed.options.instance, &question).unwrap()
 }
 
 fn found<'a>(explanation: &'a Explanation, step: &str) -> Option<&'a str> {
-    explanation.steps.iter().find(|taken| taken.step == step).map(|taken| taken.found.as_str())
+    explanation
+        .steps
+        .iter()
+        .find(|taken| taken.step == step)
+        .map(|taken| taken.found.as_str())
 }
 
 #[test]
 fn a_packet_to_another_host_is_sent_inlaid() {
-    let Some(bed) = Bed::new("a_packet_to_another_host_is_sent_inlaid") else { return };
+    let Some(bed) = Bed::new("a_packet_to_another_host_is_sent_inlaid") else {
+        return;
+    };
     in_namespace(|| {
         let _dataplane = host(&bed);
-        for (protocol, port) in [(Protocol::Tcp, 22), (Protocol::Udp, 53), (Protocol::Icmp, 0)] {
+        for (protocol, port) in [
+            (Protocol::Tcp, 22),
+            (Protocol::Udp, 53),
+            (Protocol::Icmp, 0),
+        ] {
             let explanation = ask(&bed, [10, 0, 1, 11], protocol, port);
             assert_eq!(explanation.verdict, Verdict::Sent, "{explanation:#?}");
             let result = explanation.result.as_ref().unwrap();
@@ -57,7 +74,10 @@ fn a_packet_to_another_host_is_sent_inlaid() {
             assert_eq!(result.virtual_source.as_deref(), Some(expected));
             assert_eq!(result.destination_mac, "02:00:00:00:00:ff");
             assert_eq!(result.len_bytes, explanation.packet.len_bytes + 20);
-            assert_eq!(found(&explanation, "outbound-rule"), Some("rule 0 of policy 5"));
+            assert_eq!(
+                found(&explanation, "outbound-rule"),
+                Some("rule 0 of policy 5")
+            );
             assert_eq!(explanation.rule.as_deref(), Some("rule 0 of policy 5"));
             assert_eq!(explanation.reason, None);
         }
@@ -66,28 +86,47 @@ fn a_packet_to_another_host_is_sent_inlaid() {
 
 #[test]
 fn a_drop_is_told_with_its_reason() {
-    let Some(bed) = Bed::new("a_drop_is_told_with_its_reason") else { return };
+    let Some(bed) = Bed::new("a_drop_is_told_with_its_reason") else {
+        return;
+    };
     in_namespace(|| {
         let _dataplane = host(&bed);
         let nobody = ask(&bed, [10, 0, 1, 99], Protocol::Udp, 53);
-        assert_eq!((nobody.verdict, nobody.reason), (Verdict::Dropped, Some("unknown-destination")));
+        assert_eq!(
+            (nobody.verdict, nobody.reason),
+            (Verdict::Dropped, Some("unknown-destination"))
+        );
         assert_eq!(nobody.result, None);
         assert_eq!(found(&nobody, "dropped"), Some("unknown-destination"));
         let router = ask(&bed, [10, 0, 1, 1], Protocol::Icmp, 0);
         assert_eq!(router.verdict, Verdict::Answered);
-        assert_eq!(router.result.unwrap().source_mac, MacAddress::ROUTER.to_string());
+        assert_eq!(
+            router.result.unwrap().source_mac,
+            MacAddress::ROUTER.to_string()
+        );
     });
 }
 
 #[test]
 fn asking_changes_nothing_that_an_operator_reads() {
-    let Some(bed) = Bed::new("asking_changes_nothing_that_an_operator_reads") else { return };
+    let Some(bed) = Bed::new("asking_changes_nothing_that_an_operator_reads") else {
+        return;
+    };
     in_namespace(|| {
         let dataplane = host(&bed);
         let look = || {
             let seen = Inspection::open(&bed.options.pin_root, &bed.options.instance).unwrap();
-            let rings = dataplane.maps().flow_rings.used(|key| !key.is_unused()).unwrap();
-            (seen.flows().unwrap(), seen.drops().unwrap(), seen.counters().unwrap(), rings)
+            let rings = dataplane
+                .maps()
+                .flow_rings
+                .used(|key| !key.is_unused())
+                .unwrap();
+            (
+                seen.flows().unwrap(),
+                seen.drops().unwrap(),
+                seen.counters().unwrap(),
+                rings,
+            )
         };
         let before = look();
         assert!(before.0.is_empty() && before.1.is_empty());

@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, time::Instant};
 
 use inlay_core::{
     ids::{HostPrefix, MacAddress, VirtualIp, Vni},
+    policy::service_point,
     substrate::Tag,
     tables::{
+        Direction,
         limits::PORTS_MAX,
         records::{
             Config, ForwarderKey, Interval, MappingKey, MappingRecord, NONE, NetworkRecord,
-            PolicyRecord, PortCounters, PortRecord, RouteKind, RouteTarget, Row, Span, SubnetRecord,
+            PolicyRecord, PortCounters, PortRecord, RouteKind, RouteTarget, Row, Span,
+            SubnetRecord,
         },
     },
 };
@@ -37,17 +40,33 @@ pub(crate) fn image(port: u32, uplink: u32) -> Image {
     let everything = Row([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let second = Row([2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let both = Row([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let tcp_8080 = 1 << 24 | 6 << 16 | 8080;
+    let tcp_8080 = service_point(Direction::Inbound, 6, 8080);
     let interval = |start, value| Interval { start, value };
-    let mapping = |host, port| MappingRecord { host, port, groups: 0, flags: 0 };
-    let key = |last| MappingKey { tag: tag(), virtual_ip: ip(last) };
+    let mapping = |host, port| MappingRecord {
+        host,
+        port,
+        groups: 0,
+        flags: 0,
+    };
+    let key = |last| MappingKey {
+        tag: tag(),
+        virtual_ip: ip(last),
+    };
     Image {
-        config: Config { prefix: PREFIX, virtual_mtu: 1500, hop_limit_min: 64 },
+        config: Config {
+            prefix: PREFIX,
+            virtual_mtu: 1500,
+            hop_limit_min: 64,
+        },
         devices: BTreeMap::from([(port, 3), (uplink, PORTS_MAX)]),
         ports: BTreeMap::from([(3, port_record(port))]),
         networks: BTreeMap::from([(
             1,
-            NetworkRecord { tag: tag(), epoch: 7, subnets: Span { base: 9, count: 1 } },
+            NetworkRecord {
+                tag: tag(),
+                epoch: 7,
+                subnets: Span { base: 9, count: 1 },
+            },
         )]),
         subnets: BTreeMap::from([(
             2,
@@ -63,7 +82,11 @@ pub(crate) fn image(port: u32, uplink: u32) -> Image {
         )]),
         mappings: BTreeMap::from([(key(10), mapping(0, 3)), (key(11), mapping(1, NONE))]),
         forwarders: BTreeMap::from([(
-            ForwarderKey { prefix: OTHER, tag: tag(), reserved: 0 },
+            ForwarderKey {
+                prefix: OTHER,
+                tag: tag(),
+                reserved: 0,
+            },
             1,
         )]),
         hosts: BTreeMap::from([(0, PREFIX), (1, OTHER)]),
@@ -90,7 +113,10 @@ pub(crate) fn image(port: u32, uplink: u32) -> Image {
         )]),
         route_targets: BTreeMap::from([(
             0,
-            RouteTarget { kind: RouteKind::LOCAL, virtual_ip: VirtualIp(0) },
+            RouteTarget {
+                kind: RouteKind::LOCAL,
+                virtual_ip: VirtualIp(0),
+            },
         )]),
     }
 }
@@ -114,7 +140,9 @@ fn port_record(interface_index: u32) -> PortRecord {
 
 #[test]
 fn what_is_applied_is_read_back() {
-    let Some(bed) = Bed::new("what_is_applied_is_read_back") else { return };
+    let Some(bed) = Bed::new("what_is_applied_is_read_back") else {
+        return;
+    };
     in_namespace(|| {
         let (port, _) = veth("port", "node");
         let (uplink, _) = veth("uplink", "fabric");
@@ -123,13 +151,18 @@ fn what_is_applied_is_read_back() {
         assert_eq!(dataplane.read_image().unwrap(), Image::default());
 
         let first = image(port, uplink);
-        dataplane.apply(&Changes::between(&Image::default(), &first)).unwrap();
+        dataplane
+            .apply(&Changes::between(&Image::default(), &first))
+            .unwrap();
         assert_eq!(dataplane.read_image().unwrap(), first);
 
         // A mapping that moves, an address that goes, a port on another device.
         let mut second = first.clone();
         second.networks.get_mut(&1).unwrap().epoch = 8;
-        second.mappings.remove(&MappingKey { tag: tag(), virtual_ip: ip(11) });
+        second.mappings.remove(&MappingKey {
+            tag: tag(),
+            virtual_ip: ip(11),
+        });
         second.devices.insert(port, 4);
         second.ports.remove(&3);
         second.ports.insert(4, port_record(port));
@@ -137,8 +170,13 @@ fn what_is_applied_is_read_back() {
         assert_eq!(dataplane.read_image().unwrap(), second);
         assert_eq!(dataplane.maps().devices.get(3).unwrap(), None);
 
-        let nothing = Image { config: second.config, ..Image::default() };
-        dataplane.apply(&Changes::between(&second, &nothing)).unwrap();
+        let nothing = Image {
+            config: second.config,
+            ..Image::default()
+        };
+        dataplane
+            .apply(&Changes::between(&second, &nothing))
+            .unwrap();
         assert_eq!(dataplane.read_image().unwrap(), nothing);
         assert_eq!(dataplane.maps().devices.get(4).unwrap(), None);
     });
@@ -146,56 +184,106 @@ fn what_is_applied_is_read_back() {
 
 #[test]
 fn a_slot_that_is_given_up_forgets_its_counters() {
-    let Some(bed) = Bed::new("a_slot_that_is_given_up_forgets_its_counters") else { return };
+    let Some(bed) = Bed::new("a_slot_that_is_given_up_forgets_its_counters") else {
+        return;
+    };
     in_namespace(|| {
         let (port, _) = veth("port", "node");
         let (uplink, _) = veth("uplink", "fabric");
         let mut dataplane = bed.open();
         let image = image(port, uplink);
-        dataplane.apply(&Changes::between(&Image::default(), &image)).unwrap();
-        let counters = PortCounters { packets: [1, 2], bytes: [3, 4] };
+        dataplane
+            .apply(&Changes::between(&Image::default(), &image))
+            .unwrap();
+        let counters = PortCounters {
+            packets: [1, 2],
+            bytes: [3, 4],
+        };
         dataplane.maps().port_counters.set(3, counters).unwrap();
         let mut without = image.clone();
         without.ports.remove(&3);
-        dataplane.apply(&Changes::between(&image, &without)).unwrap();
+        dataplane
+            .apply(&Changes::between(&image, &without))
+            .unwrap();
         let left = dataplane.maps().port_counters.get(3).unwrap();
-        assert!(left.iter().all(|counters| *counters == PortCounters::default()));
+        assert!(
+            left.iter()
+                .all(|counters| *counters == PortCounters::default())
+        );
     });
 }
 
 #[test]
 fn an_interface_that_is_not_there_is_refused() {
-    let Some(bed) = Bed::new("an_interface_that_is_not_there_is_refused") else { return };
+    let Some(bed) = Bed::new("an_interface_that_is_not_there_is_refused") else {
+        return;
+    };
     in_namespace(|| {
         let mut dataplane = bed.open();
-        let image = Image { devices: BTreeMap::from([(77, 3)]), ..Image::default() };
+        let image = Image {
+            devices: BTreeMap::from([(77, 3)]),
+            ..Image::default()
+        };
         let result = dataplane.apply(&Changes::between(&Image::default(), &image));
-        assert!(matches!(result, Err(Error::Map { map: "DEVICES", .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(Error::Map { map: "DEVICES", .. })),
+            "{result:?}"
+        );
         let changes = Changes {
-            devices: MapChanges { put: vec![(77, 3), (77 + 65_536, 4)], removed: vec![] },
+            devices: MapChanges {
+                put: vec![(77, 3), (77 + 65_536, 4)],
+                removed: vec![],
+            },
             ..Changes::default()
         };
         let result = dataplane.apply(&changes);
-        assert!(matches!(result, Err(Error::InterfaceNumber { .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(Error::InterfaceNumber { .. })),
+            "{result:?}"
+        );
         let changes = Changes {
-            rows: MapChanges { put: vec![(u32::MAX, Row::default())], removed: vec![] },
+            rows: MapChanges {
+                put: vec![(u32::MAX, Row::default())],
+                removed: vec![],
+            },
             ..Changes::default()
         };
         let result = dataplane.apply(&changes);
-        assert!(matches!(result, Err(Error::Index { map: "ROWS", .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(Error::Index { map: "ROWS", .. })),
+            "{result:?}"
+        );
     });
 }
 
 #[test]
 fn sixty_thousand_mappings_in_one_batch() {
-    let Some(bed) = Bed::new("sixty_thousand_mappings_in_one_batch") else { return };
+    let Some(bed) = Bed::new("sixty_thousand_mappings_in_one_batch") else {
+        return;
+    };
     let mut dataplane = bed.open();
     let address = |n: u32| VirtualIp::from_octets((0x0a00_0000 + n).to_be_bytes());
-    let record = MappingRecord { host: 1, port: NONE, groups: 0, flags: 0 };
+    let record = MappingRecord {
+        host: 1,
+        port: NONE,
+        groups: 0,
+        flags: 0,
+    };
     let mappings: BTreeMap<_, _> = (1..=60_000)
-        .map(|n| (MappingKey { tag: tag(), virtual_ip: address(n) }, record))
+        .map(|n| {
+            (
+                MappingKey {
+                    tag: tag(),
+                    virtual_ip: address(n),
+                },
+                record,
+            )
+        })
         .collect();
-    let image = Image { mappings, ..Image::default() };
+    let image = Image {
+        mappings,
+        ..Image::default()
+    };
     let changes = Changes::between(&Image::default(), &image);
     let start = Instant::now();
     dataplane.apply(&changes).unwrap();
@@ -203,7 +291,9 @@ fn sixty_thousand_mappings_in_one_batch() {
     eprintln!("60,000 mappings applied in {:?}", start.elapsed());
     assert_eq!(dataplane.read_image().unwrap(), image);
     let start = Instant::now();
-    dataplane.apply(&Changes::between(&image, &Image::default())).unwrap();
+    dataplane
+        .apply(&Changes::between(&image, &Image::default()))
+        .unwrap();
     eprintln!("60,000 mappings removed in {:?}", start.elapsed());
     assert_eq!(dataplane.read_image().unwrap(), Image::default());
 }

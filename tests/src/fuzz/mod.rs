@@ -51,7 +51,7 @@ pub fn steps(seed: u64) -> Vec<Step> {
 fn step(prng: &mut Prng, talk: &mut packets::Talk) -> Step {
     match prng.below(60) {
         0 => Step::Wait(64 * prng.pick(&[1, 15, 30, 70, 200, 8000])),
-        1 if prng.once_in(4) => Step::Change(prng.next()),
+        1 if prng.once_in(4) => Step::Change(prng.number()),
         _ => Step::Frame(packets::frame(prng, talk)),
     }
 }
@@ -81,7 +81,14 @@ impl Pair {
     /// With a kernel's dataplane.
     #[must_use]
     pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, core: UserSpace::default(), offset: 0, frames: 0, reasons: BTreeSet::new(), given_up: 0 }
+        Self {
+            kernel,
+            core: UserSpace::default(),
+            offset: 0,
+            frames: 0,
+            reasons: BTreeSet::new(),
+            given_up: 0,
+        }
     }
 
     /// How many frames the core's fast path decided.
@@ -108,7 +115,13 @@ impl Pair {
                 }
             }
         }
-        self.reasons.extend(self.core.counted().drops.keys().map(|(_, direction, reason)| (*direction, *reason)));
+        self.reasons.extend(
+            self.core
+                .counted()
+                .drops
+                .keys()
+                .map(|(_, direction, reason)| (*direction, *reason)),
+        );
         let difference = self.compare_flows();
         self.forget_kernel_flows();
         difference.map(|how| (steps.len() - 1, how))
@@ -143,17 +156,28 @@ impl Pair {
         let started = self.kernel.now();
         let in_kernel = self.kernel.run(frame);
         let is_one_tick = self.kernel.now() == started;
-        self.core.tables.clock.set(Tick(started.0.wrapping_add(self.offset)));
+        self.core
+            .tables
+            .clock
+            .set(Tick(started.0.wrapping_add(self.offset)));
         let in_core = catch_unwind(AssertUnwindSafe(|| self.core.run(frame)));
         let Ok(in_core) = in_core else {
             return Err(Difference::Real("the core panicked: see above".to_owned()));
         };
         let mut how = String::new();
         if in_core.xdp_action() != in_kernel.xdp_action() {
-            let _ = writeln!(how, "core {:?}, kernel {:?}", in_core.action, in_kernel.action);
+            let _ = writeln!(
+                how,
+                "core {:?}, kernel {:?}",
+                in_core.action, in_kernel.action
+            );
             let _ = writeln!(how, "{}", difference(&in_kernel.bytes, &in_core.bytes));
         } else if in_core.bytes != in_kernel.bytes {
-            let _ = writeln!(how, "bytes\n{}", difference(&in_kernel.bytes, &in_core.bytes));
+            let _ = writeln!(
+                how,
+                "bytes\n{}",
+                difference(&in_kernel.bytes, &in_core.bytes)
+            );
         }
         let (core, kernel) = (self.core.counted(), self.kernel.counted());
         if core != kernel {
@@ -182,7 +206,11 @@ impl Pair {
 
     fn compare_flows(&mut self) -> Option<String> {
         let (core, kernel) = (ageless(&self.core.flows()), ageless(&self.kernel.flows()));
-        if core == kernel { None } else { Some(format!("flows\ncore   {core:?}\nkernel {kernel:?}")) }
+        if core == kernel {
+            None
+        } else {
+            Some(format!("flows\ncore   {core:?}\nkernel {kernel:?}"))
+        }
     }
 
     /// As few of the steps as still make a difference.
@@ -202,8 +230,15 @@ impl Pair {
 }
 
 fn ageless(flows: &BTreeMap<FlowKey, FlowRecord>) -> BTreeMap<FlowKey, FlowRecord> {
-    let ageless = |record: &FlowRecord| FlowRecord { last_seen: 0, started: 0, ..*record };
-    flows.iter().map(|(key, record)| (*key, ageless(record))).collect()
+    let ageless = |record: &FlowRecord| FlowRecord {
+        last_seen: 0,
+        started: 0,
+        ..*record
+    };
+    flows
+        .iter()
+        .map(|(key, record)| (*key, ageless(record)))
+        .collect()
 }
 
 /// Steps as a replay has them.
@@ -215,7 +250,11 @@ pub fn to_text(steps: &[Step]) -> String {
             Step::Frame(frame) => {
                 let direction = frame.direction.name();
                 let bytes: String = frame.bytes.chunks(100).map(hex).collect();
-                writeln!(text, "            \"{direction} {} {bytes}\",", frame.interface)
+                writeln!(
+                    text,
+                    "            \"{direction} {} {bytes}\",",
+                    frame.interface
+                )
             }
             Step::Wait(ticks) => writeln!(text, "            \"wait {ticks}\","),
             Step::Change(seed) => writeln!(text, "            \"change {seed:#x}\","),
@@ -233,7 +272,11 @@ pub fn from_text(line: &str) -> Step {
         ["change", seed] => Step::Change(u64::from_str_radix(&seed[2..], 16).unwrap()),
         [direction, interface, bytes] => Step::Frame(Frame {
             interface: interface.parse().unwrap(),
-            direction: if direction == "inbound" { Direction::Inbound } else { Direction::Outbound },
+            direction: if direction == "inbound" {
+                Direction::Inbound
+            } else {
+                Direction::Outbound
+            },
             bytes: (0..bytes.len() / 2)
                 .map(|at| u8::from_str_radix(&bytes[at * 2..at * 2 + 2], 16).unwrap())
                 .collect(),

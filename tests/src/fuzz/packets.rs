@@ -28,8 +28,9 @@ const ADDRESSES: [Ip; 12] = [
 ];
 
 /// Bytes that headers give a meaning to.
-const BYTES: [u8; 20] =
-    [0, 1, 2, 3, 4, 5, 6, 8, 11, 17, 20, 44, 58, 0x40, 0x45, 0x46, 0x4f, 0x80, 0xfe, 0xff];
+const BYTES: [u8; 20] = [
+    0, 1, 2, 3, 4, 5, 6, 8, 11, 17, 20, 44, 58, 0x40, 0x45, 0x46, 0x4f, 0x80, 0xfe, 0xff,
+];
 
 /// Packets that were sent, to be sent again or answered: flows come of that.
 #[derive(Default)]
@@ -75,14 +76,24 @@ impl Talk {
         }
         match &mut packet.body {
             Body::Tcp { ports, flags, .. } => {
-                *ports = if is_answer { (ports.1, ports.0) } else { *ports };
+                *ports = if is_answer {
+                    (ports.1, ports.0)
+                } else {
+                    *ports
+                };
                 *flags = prng.pick(&[2, 18, 16, 16, 16, 16, 17, 4]);
             }
             Body::Udp { ports, .. } if is_answer => *ports = (ports.1, ports.0),
             Body::Icmp { kind, .. } if is_answer && kind.0 == 8 => *kind = (0, 0),
             _ => {}
         }
-        let whole = Packet { part: None, ..packet.clone() }.len_bytes() - 20 - packet.options.len();
+        let whole = Packet {
+            part: None,
+            ..packet.clone()
+        }
+        .len_bytes()
+            - 20
+            - packet.options.len();
         if let Some(part) = &mut packet.part {
             // The next fragment, if there is one.
             let next = (part.offset_bytes + part.len_bytes).min(whole) / 8 * 8;
@@ -91,20 +102,36 @@ impl Talk {
             }
         }
         let sender = if is_answer { to } else { from };
-        if sender.port.is_some() { sender.sends(&packet) } else { sender.arrives(&packet) }
+        if sender.port.is_some() {
+            sender.sends(&packet)
+        } else {
+            sender.arrives(&packet)
+        }
     }
 }
 
 fn valid(prng: &mut Prng, talk: &mut Talk) -> Frame {
     let vni = prng.pick(&[100, 100, 100, 200]);
     let of_network: Vec<&Node> = ALL.iter().filter(|node| node.vni == vni).collect();
-    let local: Vec<&Node> = of_network.iter().filter(|node| node.port.is_some()).copied().collect();
+    let local: Vec<&Node> = of_network
+        .iter()
+        .filter(|node| node.port.is_some())
+        .copied()
+        .collect();
     let here = prng.pick(&local);
     let there = prng.pick(&of_network);
     match prng.below(20) {
         0 => {
-            let sender = if prng.once_in(4) { prng.pick(&ADDRESSES) } else { here.ip };
-            let target = if prng.once_in(2) { prng.pick(&ADDRESSES) } else { there.ip };
+            let sender = if prng.once_in(4) {
+                prng.pick(&ADDRESSES)
+            } else {
+                here.ip
+            };
+            let target = if prng.once_in(2) {
+                prng.pick(&ADDRESSES)
+            } else {
+                there.ip
+            };
             arp::asks(here, sender, target)
         }
         1 => {
@@ -120,7 +147,11 @@ fn valid(prng: &mut Prng, talk: &mut Talk) -> Frame {
             here.sends(&packet)
         }
         _ => {
-            let host = if prng.once_in(12) { prng.pick(&Host::ALL) } else { there.host };
+            let host = if prng.once_in(12) {
+                prng.pick(&Host::ALL)
+            } else {
+                there.host
+            };
             let packet = packet(prng, there, here);
             talk.say(prng, there, here, &packet);
             there.arrives_from(&packet, host)
@@ -161,29 +192,64 @@ fn body(prng: &mut Prng, from: &Node, to: &Node) -> Body {
     let len = prng.pick(&[0, 1, 11, 48, 48, 100, 1400, 1480, 3000]);
     let payload = (0..len).map(|_| prng.byte()).collect();
     match prng.below(12) {
-        0..=3 => Body::Tcp { ports, flags: prng.pick(&[2, 18, 16, 16, 17, 4, 20, 3, 0, 24]), payload },
-        4..=7 => Body::Udp { ports, has_checksum: !prng.once_in(4), payload },
+        0..=3 => Body::Tcp {
+            ports,
+            flags: prng.pick(&[2, 18, 16, 16, 17, 4, 20, 3, 0, 24]),
+            payload,
+        },
+        4..=7 => Body::Udp {
+            ports,
+            has_checksum: !prng.once_in(4),
+            payload,
+        },
         8 | 9 => {
             let [high, low] = prng.pick(&[0, 7, 0xffff_u16]).to_be_bytes();
             let kind = prng.pick(&[(8, 0), (0, 0), (8, 1), (13, 0), (255, 1), (255, 2)]);
-            Body::Icmp { kind, word: [high, low, 0, 1], payload }
+            Body::Icmp {
+                kind,
+                word: [high, low, 0, 1],
+                payload,
+            }
         }
         10 => {
             // About a packet the other way, or another one of the same two.
-            let (source, destination) = if prng.once_in(4) { (from, to) } else { (to, from) };
+            let (source, destination) = if prng.once_in(4) {
+                (from, to)
+            } else {
+                (to, from)
+            };
             let quoted = Packet::new(source.ip, destination.ip, small_body(prng));
-            Body::Icmp { kind: prng.pick(&[(3, 3), (3, 4), (11, 0), (12, 0), (4, 0)]), word: [0; 4], payload: quote(&quoted) }
+            Body::Icmp {
+                kind: prng.pick(&[(3, 3), (3, 4), (11, 0), (12, 0), (4, 0)]),
+                word: [0; 4],
+                payload: quote(&quoted),
+            }
         }
-        _ => Body::Other { protocol: prng.pick(&[47, 50, 132, 44, 0, 43, 58, 59, 4, 41]), payload },
+        _ => Body::Other {
+            protocol: prng.pick(&[47, 50, 132, 44, 0, 43, 58, 59, 4, 41]),
+            payload,
+        },
     }
 }
 
 fn small_body(prng: &mut Prng) -> Body {
     let ports = (prng.pick(&PORTS), prng.pick(&PORTS));
     match prng.below(3) {
-        0 => Body::Tcp { ports, flags: 16, payload: Vec::new() },
-        1 => Body::Udp { ports, has_checksum: true, payload: Vec::new() },
-        _ => Body::Icmp { kind: (8, 0), word: [0, 7, 0, 1], payload: Vec::new() },
+        0 => Body::Tcp {
+            ports,
+            flags: 16,
+            payload: Vec::new(),
+        },
+        1 => Body::Udp {
+            ports,
+            has_checksum: true,
+            payload: Vec::new(),
+        },
+        _ => Body::Icmp {
+            kind: (8, 0),
+            word: [0, 7, 0, 1],
+            payload: Vec::new(),
+        },
     }
 }
 
@@ -210,7 +276,8 @@ fn spoil(prng: &mut Prng, frame: &mut Frame) {
 
 /// So that what is spoilt is seen by more than the checksum.
 fn fix_header_checksum(frame: &mut [u8]) {
-    if let Ok((header, _)) = etherparse::Ipv4Header::from_slice(frame.get(14..).unwrap_or_default()) {
+    if let Ok((header, _)) = etherparse::Ipv4Header::from_slice(frame.get(14..).unwrap_or_default())
+    {
         frame[24..26].copy_from_slice(&header.calc_header_checksum().to_be_bytes());
     }
 }

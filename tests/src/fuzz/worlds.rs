@@ -50,7 +50,9 @@ pub fn world(seed: u64) -> World {
 
 fn remap(prng: &mut Prng, world: &mut World, node: &Node) {
     let key = mapping_key(node.vni, node.ip);
-    let Some(mapping) = world.image.mappings.get_mut(&key) else { return };
+    let Some(mapping) = world.image.mappings.get_mut(&key) else {
+        return;
+    };
     match prng.below(5) {
         0 => mapping.groups = prng.below(5),
         1 => mapping.host = prng.pick(&Host::ALL).slot(),
@@ -94,7 +96,8 @@ fn change_subnet(prng: &mut Prng, world: &mut World, subnet: u32) {
     let intervals = world.image.subnets[&subnet].routes;
     for index in intervals.base..intervals.base + intervals.count {
         if prng.once_in(8) {
-            world.image.intervals.get_mut(&index).unwrap().value = prng.pick(&[0, 1, 2, 3, 4, 5, 9, NONE]);
+            world.image.intervals.get_mut(&index).unwrap().value =
+                prng.pick(&[0, 1, 2, 3, 4, 5, 9, NONE]);
         }
     }
     let subnet = world.image.subnets.get_mut(&subnet).unwrap();
@@ -108,10 +111,27 @@ fn change_subnet(prng: &mut Prng, world: &mut World, subnet: u32) {
 }
 
 fn rule(prng: &mut Prng) -> Rule {
-    let protocol = prng.pick(&[None, None, Some(1), Some(6), Some(6), Some(17), Some(17), Some(47)]);
+    let protocol = prng.pick(&[
+        None,
+        None,
+        Some(1),
+        Some(6),
+        Some(6),
+        Some(17),
+        Some(17),
+        Some(47),
+    ]);
     let first = prng.pick(&[0, 7, 22, 53, 2048, 8080, 9000, 40000]);
-    let last = if prng.once_in(2) { first } else { prng.pick(&[first, 9999, 50000, u16::MAX]).max(first) };
-    let services = if protocol.is_none() || prng.once_in(2) { (0, u16::MAX) } else { (first, last) };
+    let last = if prng.once_in(2) {
+        first
+    } else {
+        prng.pick(&[first, 9999, 50000, u16::MAX]).max(first)
+    };
+    let services = if protocol.is_none() || prng.once_in(2) {
+        (0, u16::MAX)
+    } else {
+        (first, last)
+    };
     let peer = match prng.below(4) {
         0 => Peer::Cidr(prng.pick(ALL).ip, prng.pick(&[0, 8, 24, 30, 32])),
         1 => Peer::Groups(prng.pick(&[&[1], &[2], &[1, 2, 3], &[]])),
@@ -125,5 +145,11 @@ fn rule(prng: &mut Prng) -> Rule {
         other => other,
     };
     let direction = prng.pick(&[Direction::Outbound, Direction::Inbound]);
-    Rule { direction, peer, protocol, services, allow: !prng.once_in(4) }
+    Rule {
+        direction,
+        peer,
+        protocol,
+        services,
+        allow: !prng.once_in(4),
+    }
 }

@@ -13,7 +13,7 @@ use inlay_core::{
     ids::HostPrefix,
     tables::{
         Direction,
-        limits::{FRAGMENTS_PER_PORT, INTERFACES_MAX},
+        limits::INTERFACES_MAX,
         records::{
             Config, EventBudget, ForwarderKey, FragmentRecord, InterfaceRecord, Interval,
             MappingKey, MappingRecord, NetworkRecord, PolicyRecord, PortCounters, PortRecord,
@@ -30,9 +30,6 @@ type PortStateWords = [u64; 3];
 /// A `NextHop`: destination and device, source, renewed and usable.
 type NextHopWords = [u64; 3];
 
-/// Slots of hosts that worlds use.
-const HOSTS: u32 = 16;
-
 type Drops = [u64; DropReason::COUNTERS];
 
 pub(super) struct Maps {
@@ -40,28 +37,30 @@ pub(super) struct Maps {
     devices: DevMap<MapData>,
     interfaces: Array<MapData, InterfaceRecord>,
     ports: Array<MapData, PortRecord>,
-    port_states: Array<MapData, PortStateWords>,
+    pub(super) port_states: Array<MapData, PortStateWords>,
     port_counters: PerCpuArray<MapData, PortCounters>,
     networks: Array<MapData, NetworkRecord>,
     subnets: Array<MapData, SubnetRecord>,
     mappings: HashMap<MapData, MappingKey, MappingRecord>,
     forwarders: HashMap<MapData, ForwarderKey, u32>,
     hosts: Array<MapData, HostPrefix>,
-    next_hops: Array<MapData, NextHopWords>,
+    pub(super) next_hops: Array<MapData, NextHopWords>,
     intervals: Array<MapData, Interval>,
     rows: Array<MapData, Row>,
     policies: Array<MapData, PolicyRecord>,
     route_targets: Array<MapData, RouteTarget>,
     pub(super) flows: HashMap<MapData, FlowKey, FlowRecord>,
-    flow_rings: Array<MapData, FlowKey>,
-    fragments: Array<MapData, FragmentRecord>,
+    pub(super) flow_rings: Array<MapData, FlowKey>,
+    pub(super) fragments: Array<MapData, FragmentRecord>,
     drops: PerCpuArray<MapData, Drops>,
     events: RingBuf<MapData>,
     event_budgets: PerCpuArray<MapData, EventBudget>,
 }
 
 fn map<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &str) -> T {
-    let map = ebpf.take_map(name).unwrap_or_else(|| panic!("the object has no map {name}"));
+    let map = ebpf
+        .take_map(name)
+        .unwrap_or_else(|| panic!("the object has no map {name}"));
     T::try_from(map).unwrap_or_else(|_| panic!("the map {name} is of another type"))
 }
 
@@ -113,8 +112,16 @@ impl Maps {
         }
         put(&mut self.intervals, &changes.intervals, Interval::default());
         put(&mut self.rows, &changes.rows, Row::default());
-        put(&mut self.route_targets, &changes.route_targets, RouteTarget::default());
-        put(&mut self.policies, &changes.policies, PolicyRecord::default());
+        put(
+            &mut self.route_targets,
+            &changes.route_targets,
+            RouteTarget::default(),
+        );
+        put(
+            &mut self.policies,
+            &changes.policies,
+            PolicyRecord::default(),
+        );
         put(&mut self.hosts, &changes.hosts, HostPrefix::default());
         put(&mut self.subnets, &changes.subnets, SubnetRecord::default());
         for (key, value) in &changes.mappings.put {
@@ -132,13 +139,26 @@ impl Maps {
         for (slot, port) in &changes.ports.put {
             // 0 stays 0: an unused slot.
             let interface_index = interfaces.get(&port.interface_index).copied().unwrap_or(0);
-            self.ports.set(*slot, PortRecord { interface_index, ..*port }, 0).unwrap();
+            self.ports
+                .set(
+                    *slot,
+                    PortRecord {
+                        interface_index,
+                        ..*port
+                    },
+                    0,
+                )
+                .unwrap();
         }
         for slot in &changes.ports.removed {
             self.ports.set(*slot, PortRecord::default(), 0).unwrap();
         }
         self.write_devices(&changes.devices, interfaces);
-        put(&mut self.networks, &changes.networks, NetworkRecord::default());
+        put(
+            &mut self.networks,
+            &changes.networks,
+            NetworkRecord::default(),
+        );
     }
 
     fn write_devices(&mut self, changes: &MapChanges<u32, u32>, interfaces: &BTreeMap<u32, u32>) {
@@ -146,12 +166,19 @@ impl Maps {
             let index = interfaces[interface] & (INTERFACES_MAX - 1);
             let device = self.interfaces.get(&index, 0).unwrap().device;
             self.set_device(device, 0);
-            self.interfaces.set(index, InterfaceRecord::default(), 0).unwrap();
+            self.interfaces
+                .set(index, InterfaceRecord::default(), 0)
+                .unwrap();
         }
         for (interface, device) in &changes.put {
             let interface_index = interfaces[interface];
-            let record = InterfaceRecord { interface_index, device: *device };
-            self.interfaces.set(interface_index & (INTERFACES_MAX - 1), record, 0).unwrap();
+            let record = InterfaceRecord {
+                interface_index,
+                device: *device,
+            };
+            self.interfaces
+                .set(interface_index & (INTERFACES_MAX - 1), record, 0)
+                .unwrap();
             self.set_device(*device, interface_index);
         }
     }
@@ -165,57 +192,15 @@ impl Maps {
         self.flows.keys().map(Result::unwrap).collect()
     }
 
-    /// Forgets what the dataplane learned of a port.
-    pub(super) fn forget_port(&mut self, slot: u32, port: &PortRecord) {
-        self.port_states.set(slot, [0; 3], 0).unwrap();
-        for place in port.ring_base..=port.ring_base + port.ring_mask {
-            self.flow_rings.set(place, FlowKey::default(), 0).unwrap();
-        }
-        for place in slot * FRAGMENTS_PER_PORT..(slot + 1) * FRAGMENTS_PER_PORT {
-            self.fragments.set(place, FragmentRecord::default(), 0).unwrap();
-        }
-    }
-
-    pub(super) fn forget_next_hops(&mut self) {
-        for host in 0..HOSTS {
-            self.next_hops.set(host, [0; 3], 0).unwrap();
-        }
-    }
-
-    /// Makes everything older, which is as good as a later clock.
-    pub(super) fn age(&mut self, content: &Image, ticks: u32) {
-        for key in self.flow_keys() {
-            let mut record = self.flows.get(&key, 0).unwrap();
-            record.last_seen = record.last_seen.wrapping_sub(ticks);
-            record.started = record.started.wrapping_sub(ticks);
-            self.flows.insert(key, record, 0).unwrap();
-        }
-        for slot in content.ports.keys() {
-            let mut state = self.port_states.get(slot, 0).unwrap();
-            state[2] = u64::from((state[2] as u32).wrapping_sub(ticks.div_ceil(64)));
-            self.port_states.set(*slot, state, 0).unwrap();
-            for place in slot * FRAGMENTS_PER_PORT..(slot + 1) * FRAGMENTS_PER_PORT {
-                let mut record = self.fragments.get(&place, 0).unwrap();
-                if record.used != 0 {
-                    record.seen = record.seen.wrapping_sub(ticks);
-                    self.fragments.set(place, record, 0).unwrap();
-                }
-            }
-        }
-        for host in 0..HOSTS {
-            let mut next_hop = self.next_hops.get(&host, 0).unwrap();
-            let renewed = (next_hop[2] as u32).wrapping_sub(ticks);
-            next_hop[2] = next_hop[2] >> 32 << 32 | u64::from(renewed);
-            self.next_hops.set(host, next_hop, 0).unwrap();
-        }
-    }
-
     /// Counters of the content's networks and ports, and of network 0.
     pub(super) fn counted(&self, content: &Image) -> Counted {
         let mut counted = Counted::default();
         for network in content.networks.keys().copied().chain([0]) {
             for direction in [Direction::Outbound, Direction::Inbound] {
-                let values = self.drops.get(&(network << 1 | direction as u32), 0).unwrap();
+                let values = self
+                    .drops
+                    .get(&(network << 1 | direction as u32), 0)
+                    .unwrap();
                 for (number, reason) in DropReason::ALL.iter().enumerate() {
                     let sum: u64 = values.iter().map(|counters| counters[number]).sum();
                     if sum != 0 {
@@ -242,13 +227,23 @@ impl Maps {
     pub(super) fn clear_counters(&mut self, content: &Image) {
         for network in content.networks.keys().copied().chain([0]) {
             for direction in 0..2 {
-                self.drops.set(network << 1 | direction, zeros([0; DropReason::COUNTERS]), 0).unwrap();
+                self.drops
+                    .set(
+                        network << 1 | direction,
+                        zeros([0; DropReason::COUNTERS]),
+                        0,
+                    )
+                    .unwrap();
             }
         }
         for slot in content.ports.keys() {
-            self.port_counters.set(*slot, zeros(PortCounters::default()), 0).unwrap();
+            self.port_counters
+                .set(*slot, zeros(PortCounters::default()), 0)
+                .unwrap();
         }
-        self.event_budgets.set(0, zeros(EventBudget::default()), 0).unwrap();
+        self.event_budgets
+            .set(0, zeros(EventBudget::default()), 0)
+            .unwrap();
         self.events();
     }
 
@@ -259,7 +254,10 @@ impl Maps {
             assert_eq!(item.len(), size_of::<DropEvent>());
             // SAFETY: the kernel wrote a `DropEvent` of this size, which any bytes are.
             let event: DropEvent = unsafe { item.as_ptr().cast::<DropEvent>().read_unaligned() };
-            events.push(DropEvent { time_ns: 0, ..event });
+            events.push(DropEvent {
+                time_ns: 0,
+                ..event
+            });
         }
         events
     }

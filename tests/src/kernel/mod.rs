@@ -1,5 +1,6 @@
 //! The loaded programs, run by `BPF_PROG_TEST_RUN` in a network namespace of their own.
 
+mod learned;
 mod maps;
 mod namespace;
 
@@ -82,7 +83,12 @@ impl Kernel {
             attached.map_err(|error| Skip(format!("no program can be attached: {error}")))?;
         }
         let maps = Maps::take(&mut ebpf);
-        Ok(Self { ebpf, maps, interfaces, content: Image::default() })
+        Ok(Self {
+            ebpf,
+            maps,
+            interfaces,
+            content: Image::default(),
+        })
     }
 
     /// What the programs cost.
@@ -105,7 +111,11 @@ impl Kernel {
     #[must_use]
     pub fn flow(&mut self, key: &FlowKey) -> Option<FlowRecord> {
         let now = self.now();
-        self.maps.flows.get(key, 0).ok().map(|record| aged(&record, now))
+        self.maps
+            .flows
+            .get(key, 0)
+            .ok()
+            .map(|record| aged(&record, now))
     }
 
     /// As `load`, where the keys of all flows are known: a table of its size takes long to search.
@@ -176,8 +186,15 @@ impl Dataplane for Kernel {
             4 => XdpAction::Redirect,
             other => panic!("the program returned {other}"),
         };
-        let len_bytes = if action == XdpAction::Drop { 0 } else { result.data_size_out as usize };
-        Outcome { action: Err(action), bytes: out[..len_bytes].to_vec() }
+        let len_bytes = if action == XdpAction::Drop {
+            0
+        } else {
+            result.data_size_out as usize
+        };
+        Outcome {
+            action: Err(action),
+            bytes: out[..len_bytes].to_vec(),
+        }
     }
 
     fn wait(&mut self, ticks: u32) {
@@ -205,7 +222,9 @@ impl Dataplane for Kernel {
     fn flows(&mut self) -> BTreeMap<FlowKey, FlowRecord> {
         let now = self.now();
         let keys = self.maps.flow_keys();
-        keys.iter().map(|key| (*key, aged(&self.maps.flows.get(key, 0).unwrap(), now))).collect()
+        keys.iter()
+            .map(|key| (*key, aged(&self.maps.flows.get(key, 0).unwrap(), now)))
+            .collect()
     }
 
     fn remove_device(&mut self, device: u32) {

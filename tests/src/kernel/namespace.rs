@@ -34,12 +34,19 @@ pub fn in_namespace(name: &str, test: impl FnOnce() -> Result<(), Skip> + Send +
 
 /// Makes the interfaces of a world, and the substrate's routes. Real numbers by the world's.
 pub(super) fn set_up() -> Result<BTreeMap<u32, u32>> {
-    let ports = ALL.iter().filter_map(|node| node.port).map(|port| port.interface);
-    let wanted: Vec<u32> = [UPLINK_INTERFACE, STRANGER_INTERFACE].into_iter().chain(ports).collect();
+    let ports = ALL
+        .iter()
+        .filter_map(|node| node.port)
+        .map(|port| port.interface);
+    let wanted: Vec<u32> = [UPLINK_INTERFACE, STRANGER_INTERFACE]
+        .into_iter()
+        .chain(ports)
+        .collect();
     std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").context("IPv6 cannot forward")?;
     let mut interfaces = BTreeMap::new();
     for pair in wanted.chunks(2) {
-        let [first, second] = [pair[0], pair[pair.len() - 1] + u32::from(pair.len() == 1)].map(interface);
+        let [first, second] =
+            [pair[0], pair[pair.len() - 1] + u32::from(pair.len() == 1)].map(interface);
         ip(&format!("link add {first} type veth peer name {second}"))?;
         ip(&format!("link set {first} mtu 1600"))?;
         for number in pair {
@@ -47,7 +54,11 @@ pub(super) fn set_up() -> Result<BTreeMap<u32, u32>> {
             interfaces.insert(*number, if_nametoindex(&*name)?);
         }
     }
-    ip(&format!("link set {} address {}", interface(UPLINK_INTERFACE), mac(UPLINK_MAC)))?;
+    ip(&format!(
+        "link set {} address {}",
+        interface(UPLINK_INTERFACE),
+        mac(UPLINK_MAC)
+    ))?;
     for number in interfaces.keys() {
         ip(&format!("link set {} up", interface(*number)))?;
     }
@@ -63,10 +74,14 @@ fn interface(number: u32) -> String {
 fn routes(uplink: &str) -> Result<()> {
     for host in [Host::Two, Host::Three, Host::Four] {
         let number = host.slot();
-        ip(&format!("-6 route add 2001:db8:0:{number}::/64 via fe80::{number} dev {uplink}"))?;
+        ip(&format!(
+            "-6 route add 2001:db8:0:{number}::/64 via fe80::{number} dev {uplink}"
+        ))?;
         if host != Host::Four {
             let mac = mac(host.mac());
-            ip(&format!("-6 neigh replace fe80::{number} lladdr {mac} dev {uplink} nud permanent"))?;
+            ip(&format!(
+                "-6 neigh replace fe80::{number} lladdr {mac} dev {uplink} nud permanent"
+            ))?;
         }
     }
     Ok(())
@@ -78,9 +93,15 @@ fn mac(octets: [u8; 6]) -> String {
 }
 
 fn ip(arguments: &str) -> Result<()> {
-    let output = Command::new("ip").args(arguments.split(' ')).output().context("`ip` cannot be run")?;
+    let output = Command::new("ip")
+        .args(arguments.split(' '))
+        .output()
+        .context("`ip` cannot be run")?;
     if !output.status.success() {
-        bail!("ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "ip {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }

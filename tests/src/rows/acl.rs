@@ -34,7 +34,11 @@ pub(super) fn rows() -> Vec<Row> {
     let within = RED_A.tcp(&RED_B, PORTS, SYN);
     let local = RED_A.tcp(&RED_E, PORTS, SYN);
     let len_bytes = local.len_bytes();
-    let opening = [RED_A.sends(&syn), RED_C.arrives(&syn_ack), RED_A.sends(&RED_A.tcp(&RED_C, PORTS, ACK))];
+    let opening = [
+        RED_A.sends(&syn),
+        RED_C.arrives(&syn_ack),
+        RED_A.sends(&RED_A.tcp(&RED_C, PORTS, ACK)),
+    ];
     vec![
         Row::new("an access list that allows it lets a packet leave the subnet")
             .world(|world| world.acl(RED_1, &one_way()))
@@ -103,14 +107,20 @@ pub(super) fn rows() -> Vec<Row> {
             .delivers(&RED_E, &local.clone().ttl(63)),
         Row::new("an access list tells an echo reply from a request")
             .world(|world| {
-                world.acl(RED_1, &[allow(Outbound), allow(Inbound).protocol(1).services(0, 255)]);
+                world.acl(
+                    RED_1,
+                    &[allow(Outbound), allow(Inbound).protocol(1).services(0, 255)],
+                );
             })
             .after(RED_A.sends(&RED_A.ping(RED_C.ip, 5)))
             .frame(RED_C.arrives(&RED_C.pong(RED_A.ip, 5)))
             .delivers(&RED_A, &RED_C.pong(RED_A.ip, 5)),
         Row::new("an access list that lets echo replies in lets no request in")
             .world(|world| {
-                world.acl(RED_1, &[allow(Outbound), allow(Inbound).protocol(1).services(0, 255)]);
+                world.acl(
+                    RED_1,
+                    &[allow(Outbound), allow(Inbound).protocol(1).services(0, 255)],
+                );
             })
             .frame(RED_C.arrives(&RED_C.ping(RED_A.ip, 5)))
             .drops(RED, Inbound, DropReason::Acl),

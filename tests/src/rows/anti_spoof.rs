@@ -7,7 +7,10 @@ use inlay_core::{
 
 use crate::{
     nodes::{BLUE_A, BLUE_B, Host, RED_A, RED_B, RED_D, RED_H, RED_M, STRANGER_INTERFACE},
-    packet::{flags::{ACK, SYN}, substrate_address},
+    packet::{
+        flags::{ACK, SYN},
+        substrate_address,
+    },
     row::Row,
     world::{BLUE, HOP_LIMIT_MIN, RED, mapping_key},
 };
@@ -25,7 +28,9 @@ pub(super) fn rows() -> Vec<Row> {
 fn nodes() -> Vec<Row> {
     let syn = RED_A.tcp(&RED_B, PORTS, SYN);
     vec![
-        Row::new("a node sends from its own address").frame(RED_A.sends(&syn)).sends(&RED_A, &syn, Host::Two),
+        Row::new("a node sends from its own address")
+            .frame(RED_A.sends(&syn))
+            .sends(&RED_A, &syn, Host::Two),
         Row::new("a node does not send from another's address")
             .frame(RED_A.sends(&syn.clone().source(RED_D.ip)))
             .drops(RED, Outbound, DropReason::SpoofedAddress),
@@ -39,12 +44,20 @@ fn nodes() -> Vec<Row> {
             .frame(RED_A.sends(&syn.clone().source([0; 4])))
             .drops(RED, Outbound, DropReason::SpoofedAddress),
         Row::new("a node does not send from another's MAC address")
-            .frame(RED_A.sends(&syn).edited(|bytes| bytes[6..12].copy_from_slice(&RED_D.mac)))
+            .frame(
+                RED_A
+                    .sends(&syn)
+                    .edited(|bytes| bytes[6..12].copy_from_slice(&RED_D.mac)),
+            )
             .drops(RED, Outbound, DropReason::SpoofedMac),
         Row::new("a node does not send from another's MAC address within an established flow")
             .after(RED_A.sends(&RED_A.udp(&RED_B, (7, 9000))))
             .after(RED_B.arrives(&RED_B.udp(&RED_A, (9000, 7))))
-            .frame(RED_A.sends(&RED_A.udp(&RED_B, (7, 9000))).edited(|bytes| bytes[11] ^= 1))
+            .frame(
+                RED_A
+                    .sends(&RED_A.udp(&RED_B, (7, 9000)))
+                    .edited(|bytes| bytes[11] ^= 1),
+            )
             .drops(RED, Outbound, DropReason::SpoofedMac)
             .flows(1),
         Row::new("a frame from an interface that is no port is dropped")
@@ -143,15 +156,27 @@ fn hosts() -> Vec<Row> {
             .frame(RED_B.arrives(&syn.clone().destination([10, 0, 1, 200])))
             .drops(0, Inbound, DropReason::NotHere),
         Row::new("a packet at the hop limit's minimum arrives")
-            .frame(RED_B.arrives(&syn).edited(|bytes| bytes[21] = HOP_LIMIT_MIN))
+            .frame(
+                RED_B
+                    .arrives(&syn)
+                    .edited(|bytes| bytes[21] = HOP_LIMIT_MIN),
+            )
             .delivers(&RED_A, &syn),
         Row::new("a packet below the hop limit's minimum came from too far away")
-            .frame(RED_B.arrives(&syn).edited(|bytes| bytes[21] = HOP_LIMIT_MIN - 1))
+            .frame(
+                RED_B
+                    .arrives(&syn)
+                    .edited(|bytes| bytes[21] = HOP_LIMIT_MIN - 1),
+            )
             .drops(0, Inbound, DropReason::HopLimit),
         Row::new("a packet below the hop limit's minimum is not of an established flow either")
             .after(RED_B.arrives(&udp))
             .after(RED_A.sends(&answer))
-            .frame(RED_B.arrives(&udp).edited(|bytes| bytes[21] = HOP_LIMIT_MIN - 1))
+            .frame(
+                RED_B
+                    .arrives(&udp)
+                    .edited(|bytes| bytes[21] = HOP_LIMIT_MIN - 1),
+            )
             .drops(0, Inbound, DropReason::HopLimit)
             .flows(1),
     ]
@@ -179,7 +204,11 @@ fn networks() -> Vec<Row> {
             .delivers(&BLUE_A, &to_blue),
         Row::new("a source in red does not reach a destination in blue")
             .frame(RED_B.arrives(&to_red).edited(|bytes| {
-                bytes[38..54].copy_from_slice(&substrate_address(Host::One.prefix(), 200, BLUE_A.ip));
+                bytes[38..54].copy_from_slice(&substrate_address(
+                    Host::One.prefix(),
+                    200,
+                    BLUE_A.ip,
+                ));
             }))
             .drops(0, Inbound, DropReason::CrossNetwork),
         Row::new("an address that only red has is unknown in blue")

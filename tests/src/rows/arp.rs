@@ -33,29 +33,71 @@ pub(crate) fn asks(node: &Node, sender: Ip, target: Ip) -> Frame {
 }
 
 fn answer(node: &Node, sender: Ip, target: Ip) -> Vec<u8> {
-    ethernet((node.mac, ROUTER_MAC), ARP, &arp(2, (ROUTER_MAC, target), (node.mac, sender)))
+    ethernet(
+        (node.mac, ROUTER_MAC),
+        ARP,
+        &arp(2, (ROUTER_MAC, target), (node.mac, sender)),
+    )
 }
 
 fn answered(name: &'static str, node: &Node, sender: Ip, target: Ip) -> Row {
-    Row::new(name).frame(asks(node, sender, target)).replies(answer(node, sender, target))
+    Row::new(name)
+        .frame(asks(node, sender, target))
+        .replies(answer(node, sender, target))
 }
 
 pub(super) fn rows() -> Vec<Row> {
     let unanswered = |name, target| {
-        Row::new(name)
-            .frame(asks(&RED_A, RED_A.ip, target))
-            .drops(RED, Outbound, DropReason::ArpUnanswered)
+        Row::new(name).frame(asks(&RED_A, RED_A.ip, target)).drops(
+            RED,
+            Outbound,
+            DropReason::ArpUnanswered,
+        )
     };
     vec![
-        answered("ARP for the virtual router is answered", &RED_A, RED_A.ip, [10, 0, 1, 1]),
-        answered("ARP for a node of another host is answered", &RED_A, RED_A.ip, RED_B.ip),
-        answered("ARP for a node of the same host is answered", &RED_A, RED_A.ip, RED_D.ip),
-        answered("ARP from a second address is answered", &RED_M, [10, 0, 1, 31], RED_A.ip),
-        answered("an ARP probe for an address in use is answered", &RED_A, [0; 4], RED_D.ip),
-        unanswered("ARP for an address that nobody has is not answered", [10, 0, 1, 200]),
+        answered(
+            "ARP for the virtual router is answered",
+            &RED_A,
+            RED_A.ip,
+            [10, 0, 1, 1],
+        ),
+        answered(
+            "ARP for a node of another host is answered",
+            &RED_A,
+            RED_A.ip,
+            RED_B.ip,
+        ),
+        answered(
+            "ARP for a node of the same host is answered",
+            &RED_A,
+            RED_A.ip,
+            RED_D.ip,
+        ),
+        answered(
+            "ARP from a second address is answered",
+            &RED_M,
+            [10, 0, 1, 31],
+            RED_A.ip,
+        ),
+        answered(
+            "an ARP probe for an address in use is answered",
+            &RED_A,
+            [0; 4],
+            RED_D.ip,
+        ),
+        unanswered(
+            "ARP for an address that nobody has is not answered",
+            [10, 0, 1, 200],
+        ),
         unanswered("ARP for a node of another subnet is not answered", RED_C.ip),
-        unanswered("ARP for another subnet's virtual router is not answered", [10, 0, 2, 1]),
-        unanswered("ARP for one's own address, as a conflict is looked for, is not answered", RED_A.ip),
+        unanswered(
+            "ARP for another subnet's virtual router is not answered",
+            [10, 0, 2, 1],
+        ),
+        unanswered(
+            "ARP for one's own address, as a conflict is looked for, is not answered",
+            RED_A.ip,
+        ),
         Row::new("ARP for an address that only red has is not answered in blue")
             .frame(asks(&BLUE_A, BLUE_A.ip, RED_D.ip))
             .drops(BLUE, Outbound, DropReason::ArpUnanswered),

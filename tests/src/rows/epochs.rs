@@ -29,7 +29,9 @@ fn answer() -> Packet {
 
 /// A flow from red-b to red-a, answered.
 fn established(name: &'static str) -> Row {
-    Row::new(name).after(RED_B.arrives(&inbound())).after(RED_A.sends(&answer()))
+    Row::new(name)
+        .after(RED_B.arrives(&inbound()))
+        .after(RED_A.sends(&answer()))
 }
 
 /// A flow from red-a to red-b, answered.
@@ -40,7 +42,8 @@ fn asked(name: &'static str) -> Row {
 }
 
 fn delivers(row: Row) -> Row {
-    row.frame(RED_B.arrives(&inbound())).delivers(&RED_A, &inbound())
+    row.frame(RED_B.arrives(&inbound()))
+        .delivers(&RED_A, &inbound())
 }
 
 fn close(world: &mut World) {
@@ -138,7 +141,11 @@ fn locations() -> Vec<Row> {
             .world(|world| world.moves(&RED_D, Host::Two))
             .after(RED_A.sends(&local))
             .change(|world| {
-                let mapping = world.image.mappings.get_mut(&mapping_key(100, RED_D.ip)).unwrap();
+                let mapping = world
+                    .image
+                    .mappings
+                    .get_mut(&mapping_key(100, RED_D.ip))
+                    .unwrap();
                 (mapping.host, mapping.port) = (Host::One.slot(), RED_D.slot());
                 world.bump(&RED_D);
             })
@@ -158,7 +165,10 @@ fn locations() -> Vec<Row> {
 
 fn ports() -> Vec<Row> {
     let removed = |world: &mut World| {
-        world.image.ports.insert(RED_A.slot(), PortRecord::default());
+        world
+            .image
+            .ports
+            .insert(RED_A.slot(), PortRecord::default());
         world.image.devices.remove(&RED_A.port.unwrap().interface);
         world.image.mappings.remove(&mapping_key(100, RED_A.ip));
         world.bump(&RED_B);
@@ -169,7 +179,14 @@ fn ports() -> Vec<Row> {
         let mac = MacAddress::from_octets(RED_A.mac);
         let interface_index = RED_A.port.unwrap().interface;
         world.image.devices.insert(interface_index, RED_A.slot());
-        world.image.ports.insert(RED_A.slot(), PortRecord { mac, interface_index, ..blue });
+        world.image.ports.insert(
+            RED_A.slot(),
+            PortRecord {
+                mac,
+                interface_index,
+                ..blue
+            },
+        );
     };
     vec![
         established("a port that was removed sends nothing")
@@ -182,11 +199,13 @@ fn ports() -> Vec<Row> {
             .frame(RED_B.arrives(&inbound()))
             .drops(0, Inbound, DropReason::NotHere)
             .flows(1),
-        established("a slot that went to a port of another network gets nothing of the old one's flows")
-            .change(in_blue)
-            .frame(RED_B.arrives(&inbound()))
-            .drops(0, Inbound, DropReason::NotHere)
-            .flows(1),
+        established(
+            "a slot that went to a port of another network gets nothing of the old one's flows",
+        )
+        .change(in_blue)
+        .frame(RED_B.arrives(&inbound()))
+        .drops(0, Inbound, DropReason::NotHere)
+        .flows(1),
         Row::new("a port that was made anew has no flows of the old one")
             .after(RED_A.sends(&RED_A.udp(&RED_E, (7, 53))))
             .change(removed)

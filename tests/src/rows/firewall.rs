@@ -10,7 +10,10 @@ use inlay_core::{
 
 use crate::{
     nodes::{Host, Node, RED_A, RED_B, RED_D, RED_E, RED_H},
-    packet::{Body, Packet, flags::{ACK, SYN, SYN_ACK}},
+    packet::{
+        Body, Packet,
+        flags::{ACK, SYN, SYN_ACK},
+    },
     policy::{Peer, Rule, allow},
     row::Row,
     world::{RED, World},
@@ -26,7 +29,9 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn arrives(name: &'static str, packet: &Packet) -> Row {
-    Row::new(name).frame(RED_B.arrives(packet)).delivers(&RED_A, packet)
+    Row::new(name)
+        .frame(RED_B.arrives(packet))
+        .delivers(&RED_A, packet)
 }
 
 fn denied(name: &'static str, packet: &Packet) -> Row {
@@ -45,7 +50,14 @@ fn udp(port: u16) -> Packet {
 }
 
 fn other(protocol: u8) -> Packet {
-    Packet::new(RED_B.ip, RED_A.ip, Body::Other { protocol, payload: vec![1; 24] })
+    Packet::new(
+        RED_B.ip,
+        RED_A.ip,
+        Body::Other {
+            protocol,
+            payload: vec![1; 24],
+        },
+    )
 }
 
 fn services() -> Vec<Row> {
@@ -59,7 +71,10 @@ fn services() -> Vec<Row> {
         denied("the port before an open range is not reached", &udp(8999)),
         denied("the port after an open range is not reached", &udp(10000)),
         denied("a UDP port is not open for TCP", &syn(9000)),
-        arrives("an echo request arrives where ICMP is open", &RED_B.ping(RED_A.ip, 5)),
+        arrives(
+            "an echo request arrives where ICMP is open",
+            &RED_B.ping(RED_A.ip, 5),
+        ),
         denied("a protocol that no rule names does not arrive", &other(47)),
         Row::new("a protocol that a rule names arrives")
             .world(|world| world.rules(&RED_A, &[allow(Inbound).protocol(47)]))
@@ -67,7 +82,11 @@ fn services() -> Vec<Row> {
             .delivers(&RED_A, &other(47)),
         Row::new("a protocol without ports leaves where everything may")
             .frame(RED_A.sends(&other(47).source(RED_A.ip).destination(RED_B.ip)))
-            .sends(&RED_A, &other(47).source(RED_A.ip).destination(RED_B.ip), Host::Two),
+            .sends(
+                &RED_A,
+                &other(47).source(RED_A.ip).destination(RED_B.ip),
+                Host::Two,
+            ),
         Row::new("nothing leaves a port without rules")
             .world(|world| world.rules(&RED_A, &[]))
             .frame(RED_A.sends(&RED_A.tcp(&RED_B, (40000, 8080), SYN)))
@@ -162,8 +181,9 @@ fn with(rules: impl Fn() -> Vec<Rule>) -> impl FnOnce(&mut World) {
 fn ordered() -> Vec<Row> {
     let tcp = || allow(Inbound).protocol(6);
     let many = move || {
-        let mut rules: Vec<Rule> =
-            (0..1000).map(|at| tcp().services(20_000 + at * 2, 20_000 + at * 2)).collect();
+        let mut rules: Vec<Rule> = (0..1000)
+            .map(|at| tcp().services(20_000 + at * 2, 20_000 + at * 2))
+            .collect();
         rules.insert(999, tcp().services(30_000, 30_010).deny());
         rules
     };
@@ -211,7 +231,9 @@ fn peers() -> Vec<Row> {
     let tcp = |peer| vec![allow(Inbound).protocol(6).peer(peer)];
     let from = |name, peer: Peer, node: &Node, is_allowed| {
         let packet = node.tcp(&RED_A, (40000, 8080), SYN);
-        let row = Row::new(name).world(with(move || tcp(peer.clone()))).frame(node.arrives(&packet));
+        let row = Row::new(name)
+            .world(with(move || tcp(peer.clone())))
+            .frame(node.arrives(&packet));
         if is_allowed {
             row.delivers(&RED_A, &packet)
         } else {
@@ -219,12 +241,42 @@ fn peers() -> Vec<Row> {
         }
     };
     vec![
-        from("a peer's exact address is allowed", Peer::Cidr(RED_B.ip, 32), &RED_B, true),
-        from("the address beside it is not", Peer::Cidr(RED_B.ip, 32), &RED_H, false),
-        from("the last address of a peer's prefix is allowed", Peer::Cidr([10, 0, 1, 8], 30), &RED_B, true),
-        from("the address after a peer's prefix is not", Peer::Cidr([10, 0, 1, 8], 30), &RED_H, false),
-        from("a node of a peer group is allowed", Peer::Groups(&[2, 3]), &RED_B, true),
-        from("a node of another group is not", Peer::Groups(&[3, 4]), &RED_B, false),
+        from(
+            "a peer's exact address is allowed",
+            Peer::Cidr(RED_B.ip, 32),
+            &RED_B,
+            true,
+        ),
+        from(
+            "the address beside it is not",
+            Peer::Cidr(RED_B.ip, 32),
+            &RED_H,
+            false,
+        ),
+        from(
+            "the last address of a peer's prefix is allowed",
+            Peer::Cidr([10, 0, 1, 8], 30),
+            &RED_B,
+            true,
+        ),
+        from(
+            "the address after a peer's prefix is not",
+            Peer::Cidr([10, 0, 1, 8], 30),
+            &RED_H,
+            false,
+        ),
+        from(
+            "a node of a peer group is allowed",
+            Peer::Groups(&[2, 3]),
+            &RED_B,
+            true,
+        ),
+        from(
+            "a node of another group is not",
+            Peer::Groups(&[3, 4]),
+            &RED_B,
+            false,
+        ),
         Row::new("a node of no group is no peer")
             .world(with(move || tcp(Peer::Groups(&[1, 2]))))
             .world(|world| {

@@ -42,14 +42,23 @@ fn here() -> Vec<Row> {
     let to_itself = RED_B.udp(&RED_F, PORTS);
     let len_bytes = local.len_bytes();
     vec![
-        open(Row::new("a node of the same host reaches what is behind a forwarding node"))
-            .frame(RED_A.sends(&local))
-            .delivers(&RED_F, &local.clone().ttl(63)),
-        open(Row::new("a node of another host reaches what is behind a forwarding node"))
-            .frame(RED_B.arrives(&remote))
-            .delivers(&RED_F, &remote),
+        open(Row::new(
+            "a node of the same host reaches what is behind a forwarding node",
+        ))
+        .frame(RED_A.sends(&local))
+        .delivers(&RED_F, &local.clone().ttl(63)),
+        open(Row::new(
+            "a node of another host reaches what is behind a forwarding node",
+        ))
+        .frame(RED_B.arrives(&remote))
+        .delivers(&RED_F, &remote),
         Row::new("the forwarding node's own group still decides")
-            .world(|world| world.rules(&RED_F, &[allow(Inbound).peer(Peer::Cidr([10, 0, 2, 0], 24))]))
+            .world(|world| {
+                world.rules(
+                    &RED_F,
+                    &[allow(Inbound).peer(Peer::Cidr([10, 0, 2, 0], 24))],
+                );
+            })
             .frame(RED_A.sends(&local))
             .drops(RED, Inbound, DropReason::SecurityGroup)
             .counts(&RED_A, Outbound, len_bytes)
@@ -60,9 +69,11 @@ fn here() -> Vec<Row> {
         open(Row::new("a forwarding node sends from any unicast address"))
             .frame(RED_F.sends(&forwarded.clone().source([192, 0, 2, 1])))
             .sends(&RED_F, &forwarded.clone().source([192, 0, 2, 1]), Host::Two),
-        open(Row::new("a forwarding node does not send from a multicast address"))
-            .frame(RED_F.sends(&forwarded.clone().source([224, 0, 0, 1])))
-            .drops(RED, Outbound, DropReason::SpoofedAddress),
+        open(Row::new(
+            "a forwarding node does not send from a multicast address",
+        ))
+        .frame(RED_F.sends(&forwarded.clone().source([224, 0, 0, 1])))
+        .drops(RED, Outbound, DropReason::SpoofedAddress),
         open(Row::new("a forwarding node's MAC address is still checked"))
             .frame(RED_F.sends(&forwarded).edited(|bytes| bytes[11] ^= 1))
             .drops(RED, Outbound, DropReason::SpoofedMac),
@@ -72,15 +83,19 @@ fn here() -> Vec<Row> {
         open(Row::new("a forwarding node gets what is for itself"))
             .frame(RED_B.arrives(&to_itself))
             .delivers(&RED_F, &to_itself),
-        open(Row::new("an answer from behind a forwarding node reaches the node that asked"))
-            .after(RED_A.sends(&to(RED_A.udp(&RED_F, (7, 53)), BEHIND_F)))
-            .frame(RED_F.sends(&RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)))
-            .delivers(&RED_A, &RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)),
-        open(Row::new("what comes from behind a forwarding node, unasked, meets a closed group"))
-            .frame(RED_F.sends(&RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)))
-            .drops(RED, Inbound, DropReason::SecurityGroup)
-            .counts(&RED_F, Outbound, RED_F.udp(&RED_A, (53, 7)).len_bytes())
-            .flows(1),
+        open(Row::new(
+            "an answer from behind a forwarding node reaches the node that asked",
+        ))
+        .after(RED_A.sends(&to(RED_A.udp(&RED_F, (7, 53)), BEHIND_F)))
+        .frame(RED_F.sends(&RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)))
+        .delivers(&RED_A, &RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)),
+        open(Row::new(
+            "what comes from behind a forwarding node, unasked, meets a closed group",
+        ))
+        .frame(RED_F.sends(&RED_F.udp(&RED_A, (53, 7)).source(BEHIND_F)))
+        .drops(RED, Inbound, DropReason::SecurityGroup)
+        .counts(&RED_F, Outbound, RED_F.udp(&RED_A, (53, 7)).len_bytes())
+        .flows(1),
     ]
 }
 
@@ -117,7 +132,14 @@ fn elsewhere() -> Vec<Row> {
             }))
             .drops(0, Inbound, DropReason::UnknownSource),
         Row::new("a forwarded packet is not bounced back to a forwarding node here")
-            .frame(RED_R.arrives(&RED_R.udp(&RED_F, PORTS).source(BEHIND_R).destination(BEHIND_F)))
+            .frame(
+                RED_R.arrives(
+                    &RED_R
+                        .udp(&RED_F, PORTS)
+                        .source(BEHIND_R)
+                        .destination(BEHIND_F),
+                ),
+            )
             .drops(0, Inbound, DropReason::NotHere),
     ]
 }

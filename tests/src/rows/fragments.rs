@@ -14,7 +14,9 @@ use crate::{
 
 /// A datagram of 8 + 48 octets with an Identification, to be cut.
 fn datagram(from: &Node, to: &Node, port: u16) -> Packet {
-    from.udp_of(to, (7, port), 48).identification(0xbeef).may_fragment()
+    from.udp_of(to, (7, port), 48)
+        .identification(0xbeef)
+        .may_fragment()
 }
 
 /// The three parts of a datagram: two of 24 octets and one of 8.
@@ -34,12 +36,24 @@ fn outbound() -> Vec<Row> {
     let [first, second, last] = parts(&datagram(&RED_A, &RED_B, 9000));
     let whole = datagram(&RED_A, &RED_B, 9000);
     let df = first.clone();
-    let df = Packet { dont_fragment: true, ..df };
-    let sends = |row: Row, packet: &Packet| row.frame(RED_A.sends(packet)).sends(&RED_A, packet, Host::Two);
+    let df = Packet {
+        dont_fragment: true,
+        ..df
+    };
+    let sends = |row: Row, packet: &Packet| {
+        row.frame(RED_A.sends(packet))
+            .sends(&RED_A, packet, Host::Two)
+    };
     vec![
         sends(Row::new("a first fragment leaves"), &first),
-        sends(Row::new("a later fragment follows it").after(RED_A.sends(&first)), &second),
-        sends(Row::new("the last fragment follows it").after(RED_A.sends(&first)), &last),
+        sends(
+            Row::new("a later fragment follows it").after(RED_A.sends(&first)),
+            &second,
+        ),
+        sends(
+            Row::new("the last fragment follows it").after(RED_A.sends(&first)),
+            &last,
+        ),
         Row::new("a later fragment without its first is dropped")
             .frame(RED_A.sends(&second))
             .drops(RED, Outbound, DropReason::FragmentUnknown),
@@ -59,7 +73,9 @@ fn outbound() -> Vec<Row> {
             .frame(RED_A.sends(&second))
             .drops(RED, Outbound, DropReason::FragmentUnknown),
         sends(
-            Row::new("a later fragment follows within fifteen seconds").after(RED_A.sends(&first)).wait_s(14),
+            Row::new("a later fragment follows within fifteen seconds")
+                .after(RED_A.sends(&first))
+                .wait_s(14),
             &second,
         ),
         Row::new("a later fragment does not follow after fifteen seconds")
@@ -69,7 +85,10 @@ fn outbound() -> Vec<Row> {
             .drops(RED, Outbound, DropReason::FragmentUnknown)
             .flows(1),
         sends(Row::new("a fragment with DF keeps it"), &df),
-        sends(Row::new("a whole datagram without DF keeps its Identification"), &whole),
+        sends(
+            Row::new("a whole datagram without DF keeps its Identification"),
+            &whole,
+        ),
     ]
 }
 
@@ -78,12 +97,22 @@ fn inbound() -> Vec<Row> {
     let [closed, closed_second, _] = parts(&datagram(&RED_B, &RED_A, 53));
     let whole = datagram(&RED_B, &RED_A, 9000);
     let [local, local_second, _] = parts(&datagram(&RED_A, &RED_D, 9000));
-    let df = Packet { dont_fragment: true, ..first.clone() };
-    let delivers = |row: Row, packet: &Packet| row.frame(RED_B.arrives(packet)).delivers(&RED_A, packet);
+    let df = Packet {
+        dont_fragment: true,
+        ..first.clone()
+    };
+    let delivers =
+        |row: Row, packet: &Packet| row.frame(RED_B.arrives(packet)).delivers(&RED_A, packet);
     vec![
         delivers(Row::new("a first fragment arrives"), &first),
-        delivers(Row::new("a later fragment arrives after it").after(RED_B.arrives(&first)), &second),
-        delivers(Row::new("the last fragment arrives after it").after(RED_B.arrives(&first)), &last),
+        delivers(
+            Row::new("a later fragment arrives after it").after(RED_B.arrives(&first)),
+            &second,
+        ),
+        delivers(
+            Row::new("the last fragment arrives after it").after(RED_B.arrives(&first)),
+            &last,
+        ),
         Row::new("a later fragment that arrives before its first is dropped")
             .frame(RED_B.arrives(&second))
             .drops(RED, Inbound, DropReason::FragmentUnknown),
@@ -95,7 +124,10 @@ fn inbound() -> Vec<Row> {
             .frame(RED_B.arrives(&closed_second))
             .drops(RED, Inbound, DropReason::FragmentUnknown),
         delivers(Row::new("a fragment that arrives with DF keeps it"), &df),
-        delivers(Row::new("a whole datagram that arrives without DF keeps its Identification"), &whole),
+        delivers(
+            Row::new("a whole datagram that arrives without DF keeps its Identification"),
+            &whole,
+        ),
         Row::new("a first fragment reaches a node of the same host")
             .frame(RED_A.sends(&local))
             .delivers(&RED_D, &local),
@@ -148,17 +180,37 @@ fn from_b(packet: &Packet) -> Packet {
 }
 
 fn malformed() -> Vec<Row> {
-    let tcp = RED_A.tcp(&RED_B, (40000, 8080), 2).identification(3).may_fragment();
+    let tcp = RED_A
+        .tcp(&RED_B, (40000, 8080), 2)
+        .identification(3)
+        .may_fragment();
     let udp = datagram(&RED_A, &RED_B, 9000);
     let refused = |name, packet: &Packet| {
-        Row::new(name).frame(RED_A.sends(packet)).drops(RED, Outbound, DropReason::BadFragment)
+        Row::new(name)
+            .frame(RED_A.sends(packet))
+            .drops(RED, Outbound, DropReason::BadFragment)
     };
-    let far = RED_A.udp_of(&RED_B, (7, 9000), 60).identification(1).part(0, 32, false);
+    let far = RED_A
+        .udp_of(&RED_B, (7, 9000), 60)
+        .identification(1)
+        .part(0, 32, false);
     vec![
-        refused("a fragment that ends within TCP's header is refused", &tcp.clone().part(0, 16, true)),
-        refused("a fragment that starts within TCP's header is refused", &tcp.part(8, 22, false)),
-        refused("a fragment that more follow is a multiple of eight octets", &udp.clone().part(0, 20, true)),
-        refused("a later fragment that more follow is a multiple of eight octets", &udp.clone().part(8, 20, true)),
+        refused(
+            "a fragment that ends within TCP's header is refused",
+            &tcp.clone().part(0, 16, true),
+        ),
+        refused(
+            "a fragment that starts within TCP's header is refused",
+            &tcp.part(8, 22, false),
+        ),
+        refused(
+            "a fragment that more follow is a multiple of eight octets",
+            &udp.clone().part(0, 20, true),
+        ),
+        refused(
+            "a later fragment that more follow is a multiple of eight octets",
+            &udp.clone().part(8, 20, true),
+        ),
         refused("an empty fragment is refused", &udp.part(8, 0, true)),
         Row::new("a fragment that reaches beyond 64 KiB is refused")
             .frame(RED_A.sends(&far).edited(|bytes| {

@@ -10,6 +10,7 @@ mod fragments;
 mod icmp;
 mod malformed;
 mod mtu;
+mod not_carried;
 mod rate;
 mod rings;
 mod router;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Row> {
         icmp::rows,
         malformed::rows,
         mtu::rows,
+        not_carried::rows,
         rate::rows,
         rings::rows,
         router::rows,

@@ -19,16 +19,29 @@ const MTU: usize = VIRTUAL_MTU as usize;
 pub(super) fn rows() -> Vec<Row> {
     let whole = of_len(&RED_B, MTU);
     let over = of_len(&RED_B, MTU + 1);
-    let told = |packet: &Packet| RED_A.gets(&router_error(&RED_A, (3, 4), [0, 0, 5, 220], &quote(packet)));
+    let told = |packet: &Packet| {
+        RED_A.gets(&router_error(
+            &RED_A,
+            (3, 4),
+            [0, 0, 5, 220],
+            &quote(packet),
+        ))
+    };
     let jumbo = of_len(&RED_B, 8900);
     let local = of_len(&RED_D, MTU + 1);
-    let error = Packet::new(RED_A.ip, RED_B.ip, Body::Icmp {
-        kind: (3, 3),
-        word: [0; 4],
-        payload: [quote(&RED_B.udp(&RED_A, (7, 9000))), vec![0; MTU]].concat(),
-    });
+    let error = Packet::new(
+        RED_A.ip,
+        RED_B.ip,
+        Body::Icmp {
+            kind: (3, 3),
+            word: [0; 4],
+            payload: [quote(&RED_B.udp(&RED_A, (7, 9000))), vec![0; MTU]].concat(),
+        },
+    );
     vec![
-        Row::new("a packet of the virtual MTU leaves").frame(RED_A.sends(&whole)).sends(&RED_A, &whole, Host::Two),
+        Row::new("a packet of the virtual MTU leaves")
+            .frame(RED_A.sends(&whole))
+            .sends(&RED_A, &whole, Host::Two),
         Row::new("a packet of the virtual MTU leaves in an established flow")
             .after(RED_A.sends(&whole))
             .after(RED_B.arrives(&RED_B.udp(&RED_A, (9000, 7))))
@@ -36,7 +49,11 @@ pub(super) fn rows() -> Vec<Row> {
             .sends(&RED_A, &whole, Host::Two),
         Row::new("a packet of the virtual MTU without DF leaves with a Fragment header")
             .frame(RED_A.sends(&whole.clone().may_fragment().identification(4)))
-            .sends(&RED_A, &whole.clone().may_fragment().identification(4), Host::Two),
+            .sends(
+                &RED_A,
+                &whole.clone().may_fragment().identification(4),
+                Host::Two,
+            ),
         Row::new("a larger one is told the MTU")
             .frame(RED_A.sends(&over))
             .replies(told(&over))

@@ -24,7 +24,8 @@ fn limited(name: &'static str, new_flows_per_s: u32) -> Row {
 }
 
 fn sends(row: Row, flow: u16) -> Row {
-    row.frame(RED_A.sends(&out(flow))).sends(&RED_A, &out(flow), Host::Two)
+    row.frame(RED_A.sends(&out(flow)))
+        .sends(&RED_A, &out(flow), Host::Two)
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -33,7 +34,11 @@ pub(super) fn rows() -> Vec<Row> {
     let inbound = RED_B.udp(&RED_A, (7, 9000));
     let local = RED_A.udp(&RED_D, (7, 9000));
     vec![
-        sends(limited("a port starts as many flows in a second as it may", 2).after(first()), 1).flows(2),
+        sends(
+            limited("a port starts as many flows in a second as it may", 2).after(first()),
+            1,
+        )
+        .flows(2),
         limited("a port starts no more flows in a second than it may", 2)
             .after(first())
             .after(second())
@@ -48,7 +53,13 @@ pub(super) fn rows() -> Vec<Row> {
             2,
         )
         .flows(3),
-        sends(limited("a flow that was started goes on", 2).after(first()).after(second()), 1).flows(2),
+        sends(
+            limited("a flow that was started goes on", 2)
+                .after(first())
+                .after(second()),
+            1,
+        )
+        .flows(2),
         limited("a port that may start none starts none", 0)
             .frame(first())
             .drops(RED, Outbound, DropReason::NewFlowRate),

@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// Flows that a port's ring holds.
-const PLACES: u16 = RING_MASK as u16 + 1;
+const PLACES: u16 = 16;
+
+const _: () = assert!(PLACES as u32 == RING_MASK + 1);
 
 fn out(node: &Node, flow: u16) -> Packet {
     node.udp(&RED_B, (1000 + flow, 53))
@@ -29,14 +31,25 @@ fn one_way(node: &Node, flows: std::ops::Range<u16>) -> Vec<Frame> {
 }
 
 fn answered(node: &Node, flows: std::ops::Range<u16>) -> Vec<Frame> {
-    flows.flat_map(|flow| [node.sends(&out(node, flow)), RED_B.arrives(&back(node, flow))]).collect()
+    flows
+        .flat_map(|flow| {
+            [
+                node.sends(&out(node, flow)),
+                RED_B.arrives(&back(node, flow)),
+            ]
+        })
+        .collect()
 }
 
 pub(super) fn rows() -> Vec<Row> {
     let places = usize::from(PLACES);
-    let remains = |row: Row, flow| row.frame(RED_B.arrives(&back(&RED_A, flow))).delivers(&RED_A, &back(&RED_A, flow));
+    let remains = |row: Row, flow| {
+        row.frame(RED_B.arrives(&back(&RED_A, flow)))
+            .delivers(&RED_A, &back(&RED_A, flow))
+    };
     let is_gone = |row: Row, flow| {
-        row.frame(RED_B.arrives(&back(&RED_A, flow))).drops(RED, Inbound, DropReason::SecurityGroup)
+        row.frame(RED_B.arrives(&back(&RED_A, flow)))
+            .drops(RED, Inbound, DropReason::SecurityGroup)
     };
     vec![
         Row::new("a port's ring holds so many flows")
@@ -49,10 +62,18 @@ pub(super) fn rows() -> Vec<Row> {
             .frame(RED_A.sends(&out(&RED_A, PLACES)))
             .sends(&RED_A, &out(&RED_A, PLACES), Host::Two)
             .flows(places),
-        is_gone(Row::new("of unanswered flows the oldest goes").after_all(one_way(&RED_A, 0..PLACES + 1)), 0)
-            .flows(places),
-        remains(Row::new("of unanswered flows the second remains").after_all(one_way(&RED_A, 0..PLACES + 1)), 1)
-            .flows(places),
+        is_gone(
+            Row::new("of unanswered flows the oldest goes")
+                .after_all(one_way(&RED_A, 0..PLACES + 1)),
+            0,
+        )
+        .flows(places),
+        remains(
+            Row::new("of unanswered flows the second remains")
+                .after_all(one_way(&RED_A, 0..PLACES + 1)),
+            1,
+        )
+        .flows(places),
         remains(
             Row::new("an answered flow is not pushed out by unanswered ones")
                 .after_all(answered(&RED_A, 0..1))

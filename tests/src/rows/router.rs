@@ -1,9 +1,6 @@
 //! The virtual router: echo, TTL, and what it does not speak to.
 
-use inlay_core::{
-    drop_reason::DropReason,
-    tables::Direction::Outbound,
-};
+use inlay_core::{drop_reason::DropReason, tables::Direction::Outbound};
 
 use crate::{
     nodes::{BLUE_A, Host, Node, RED_A, RED_B, RED_C, RED_E, gateway, quote, router_error},
@@ -35,10 +32,20 @@ pub(super) fn rows() -> Vec<Row> {
 fn gateway_rows() -> Vec<Row> {
     let (ping, pong) = echo(&RED_A);
     let (blue_ping, blue_pong) = echo(&BLUE_A);
-    let udp = to_gateway(Body::Udp { ports: (7, 33434), has_checksum: true, payload: vec![0; 9] });
-    let tcp = to_gateway(Body::Tcp { ports: (7, 22), flags: SYN, payload: Vec::new() });
+    let udp = to_gateway(Body::Udp {
+        ports: (7, 33434),
+        has_checksum: true,
+        payload: vec![0; 9],
+    });
+    let tcp = to_gateway(Body::Tcp {
+        ports: (7, 22),
+        flags: SYN,
+        payload: Vec::new(),
+    });
     vec![
-        Row::new("the virtual router answers ping").frame(RED_A.sends(&ping)).replies(RED_A.gets(&pong)),
+        Row::new("the virtual router answers ping")
+            .frame(RED_A.sends(&ping))
+            .replies(RED_A.gets(&pong)),
         Row::new("the virtual router of blue answers blue")
             .frame(BLUE_A.sends(&blue_ping))
             .replies(BLUE_A.gets(&blue_pong)),

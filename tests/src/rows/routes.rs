@@ -23,7 +23,9 @@ pub(super) fn rows() -> Vec<Row> {
 fn routes() -> Vec<Row> {
     let to = |destination| RED_A.udp(&RED_B, (7, 9000)).destination(destination);
     let dropped = |name, destination, reason| {
-        Row::new(name).frame(RED_A.sends(&to(destination))).drops(RED, Outbound, reason)
+        Row::new(name)
+            .frame(RED_A.sends(&to(destination)))
+            .drops(RED, Outbound, reason)
     };
     vec![
         Row::new("a local route leads to the node that has the address")
@@ -32,17 +34,61 @@ fn routes() -> Vec<Row> {
         Row::new("a route by way of a node leads to that node's host")
             .frame(RED_A.sends(&to([10, 7, 3, 4])))
             .sends(&RED_A, &to([10, 7, 3, 4]).ttl(63), RED_R.host),
-        dropped("a route by way of a node that is not there leads nowhere", [10, 6, 0, 1], DropReason::UnknownDestination),
-        dropped("a black hole swallows", [10, 9, 0, 1], DropReason::Blackhole),
-        dropped("the last address of a black hole is swallowed", [10, 9, 255, 255], DropReason::Blackhole),
-        dropped("the address after a black hole has no route", [10, 10, 0, 0], DropReason::NoRoute),
-        dropped("what has no route is dropped", [10, 1, 0, 1], DropReason::NoRoute),
-        dropped("what is below all routes is dropped", [9, 255, 255, 255], DropReason::NoRoute),
-        dropped("an address of a local route that nobody has is dropped", [10, 0, 3, 1], DropReason::UnknownDestination),
-        dropped("an address of the subnet that nobody has is dropped", [10, 0, 1, 200], DropReason::UnknownDestination),
-        dropped("the subnet's broadcast address is not carried", [10, 0, 1, 255], DropReason::NotUnicast),
-        dropped("limited broadcast is not carried", [255; 4], DropReason::NotUnicast),
-        dropped("multicast is not carried", [224, 0, 0, 251], DropReason::NotUnicast),
+        dropped(
+            "a route by way of a node that is not there leads nowhere",
+            [10, 6, 0, 1],
+            DropReason::UnknownDestination,
+        ),
+        dropped(
+            "a black hole swallows",
+            [10, 9, 0, 1],
+            DropReason::Blackhole,
+        ),
+        dropped(
+            "the last address of a black hole is swallowed",
+            [10, 9, 255, 255],
+            DropReason::Blackhole,
+        ),
+        dropped(
+            "the address after a black hole has no route",
+            [10, 10, 0, 0],
+            DropReason::NoRoute,
+        ),
+        dropped(
+            "what has no route is dropped",
+            [10, 1, 0, 1],
+            DropReason::NoRoute,
+        ),
+        dropped(
+            "what is below all routes is dropped",
+            [9, 255, 255, 255],
+            DropReason::NoRoute,
+        ),
+        dropped(
+            "an address of a local route that nobody has is dropped",
+            [10, 0, 3, 1],
+            DropReason::UnknownDestination,
+        ),
+        dropped(
+            "an address of the subnet that nobody has is dropped",
+            [10, 0, 1, 200],
+            DropReason::UnknownDestination,
+        ),
+        dropped(
+            "the subnet's broadcast address is not carried",
+            [10, 0, 1, 255],
+            DropReason::NotUnicast,
+        ),
+        dropped(
+            "limited broadcast is not carried",
+            [255; 4],
+            DropReason::NotUnicast,
+        ),
+        dropped(
+            "multicast is not carried",
+            [224, 0, 0, 251],
+            DropReason::NotUnicast,
+        ),
         dropped("0.0.0.0 is no destination", [0; 4], DropReason::NotUnicast),
         Row::new("a frame to a group of Ethernet is not carried")
             .frame(RED_A.sends(&to(RED_B.ip)).edited(|bytes| bytes[0] = 1))
@@ -58,14 +104,22 @@ fn next_hops() -> Vec<Row> {
     vec![
         Row::new("an unresolved neighbour is resolved by the kernel, which gets the inlaid packet")
             .frame(RED_A.sends(&unresolved))
-            .passes(ethernet((DEVICE_MAC, RED_A.mac), IPV6, &unresolved.ipv6(&path)))
+            .passes(ethernet(
+                (DEVICE_MAC, RED_A.mac),
+                IPV6,
+                &unresolved.ipv6(&path),
+            ))
             .counts(&RED_A, Outbound, unresolved.len_bytes())
             .flows(1),
         Row::new("so does the second packet of its flow")
             .after(RED_A.sends(&unresolved))
             .after(RED_U.arrives(&RED_U.udp(&RED_A, (9000, 7))))
             .frame(RED_A.sends(&unresolved))
-            .passes(ethernet((DEVICE_MAC, RED_A.mac), IPV6, &unresolved.ipv6(&path)))
+            .passes(ethernet(
+                (DEVICE_MAC, RED_A.mac),
+                IPV6,
+                &unresolved.ipv6(&path),
+            ))
             .counts(&RED_A, Outbound, unresolved.len_bytes())
             .flows(1),
         Row::new("a host without a route is unreachable")

@@ -8,7 +8,10 @@ use inlay_core::{
 use crate::{
     dataplane::Frame,
     nodes::{Host, RED_A, RED_B},
-    packet::{Packet, flags::{ACK, FIN_ACK, RST, SYN, SYN_ACK, SYN_FIN}},
+    packet::{
+        Packet,
+        flags::{ACK, FIN_ACK, RST, SYN, SYN_ACK, SYN_FIN},
+    },
     row::Row,
     world::RED,
 };
@@ -25,7 +28,11 @@ fn back(flags: u8) -> Packet {
 }
 
 fn open() -> Vec<Frame> {
-    vec![RED_A.sends(&out(SYN)), RED_B.arrives(&back(SYN_ACK)), RED_A.sends(&out(ACK))]
+    vec![
+        RED_A.sends(&out(SYN)),
+        RED_B.arrives(&back(SYN_ACK)),
+        RED_A.sends(&out(ACK)),
+    ]
 }
 
 fn closed() -> Vec<Frame> {
@@ -35,15 +42,19 @@ fn closed() -> Vec<Frame> {
 }
 
 fn goes_out(row: Row, flags: u8) -> Row {
-    row.frame(RED_A.sends(&out(flags))).sends(&RED_A, &out(flags), Host::Two)
+    row.frame(RED_A.sends(&out(flags)))
+        .sends(&RED_A, &out(flags), Host::Two)
 }
 
 fn comes_back(row: Row, flags: u8) -> Row {
-    row.frame(RED_B.arrives(&back(flags))).delivers(&RED_A, &back(flags))
+    row.frame(RED_B.arrives(&back(flags)))
+        .delivers(&RED_A, &back(flags))
 }
 
 fn dropped(name: &'static str, flags: u8, reason: DropReason) -> Row {
-    Row::new(name).frame(RED_A.sends(&out(flags))).drops(RED, Outbound, reason)
+    Row::new(name)
+        .frame(RED_A.sends(&out(flags)))
+        .drops(RED, Outbound, reason)
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -56,19 +67,35 @@ pub(super) fn rows() -> Vec<Row> {
 fn opening() -> Vec<Row> {
     vec![
         goes_out(Row::new("a SYN starts a flow"), SYN),
-        goes_out(Row::new("a segment of a running connection starts a flow"), ACK),
+        goes_out(
+            Row::new("a segment of a running connection starts a flow"),
+            ACK,
+        ),
         dropped("a SYN+ACK starts no flow", SYN_ACK, DropReason::Unsolicited),
         dropped("a RST starts no flow", RST, DropReason::BadTcpFlags),
-        dropped("a SYN with FIN starts no flow", SYN_FIN, DropReason::BadTcpFlags),
+        dropped(
+            "a SYN with FIN starts no flow",
+            SYN_FIN,
+            DropReason::BadTcpFlags,
+        ),
         Row::new("a SYN+ACK from outside without its SYN is not let in, even to an open port")
             .frame(RED_B.arrives(&RED_B.tcp(&RED_A, (22, 8080), SYN_ACK)))
             .drops(RED, Inbound, DropReason::Unsolicited),
         Row::new("a RST from outside starts no flow, even to an open port")
             .frame(RED_B.arrives(&RED_B.tcp(&RED_A, (22, 8080), RST)))
             .drops(RED, Inbound, DropReason::BadTcpFlags),
-        comes_back(Row::new("a SYN+ACK answers").after(RED_A.sends(&out(SYN))), SYN_ACK),
-        goes_out(Row::new("an open connection goes on, outbound").after_all(open()), ACK),
-        comes_back(Row::new("an open connection goes on, inbound").after_all(open()), ACK),
+        comes_back(
+            Row::new("a SYN+ACK answers").after(RED_A.sends(&out(SYN))),
+            SYN_ACK,
+        ),
+        goes_out(
+            Row::new("an open connection goes on, outbound").after_all(open()),
+            ACK,
+        ),
+        comes_back(
+            Row::new("an open connection goes on, inbound").after_all(open()),
+            ACK,
+        ),
         goes_out(
             Row::new("a picked-up connection that was answered goes on")
                 .after(RED_A.sends(&out(ACK)))
@@ -81,21 +108,37 @@ fn opening() -> Vec<Row> {
 fn closing() -> Vec<Row> {
     let half = |row: Row| row.after_all(open()).after(RED_A.sends(&out(FIN_ACK)));
     vec![
-        comes_back(half(Row::new("the other side of a half-closed connection still sends")), ACK),
-        goes_out(Row::new("the last ACK of a closed connection passes").after_all(closed()), ACK),
-        comes_back(Row::new("a RST within an open connection passes").after_all(open()), RST),
-        goes_out(Row::new("a closed connection is opened again by a SYN").after_all(closed()), SYN),
+        comes_back(
+            half(Row::new(
+                "the other side of a half-closed connection still sends",
+            )),
+            ACK,
+        ),
+        goes_out(
+            Row::new("the last ACK of a closed connection passes").after_all(closed()),
+            ACK,
+        ),
+        comes_back(
+            Row::new("a RST within an open connection passes").after_all(open()),
+            RST,
+        ),
+        goes_out(
+            Row::new("a closed connection is opened again by a SYN").after_all(closed()),
+            SYN,
+        ),
         Row::new("a closed connection is not opened again from the side that the group closes")
             .after_all(closed())
             .frame(RED_B.arrives(&back(SYN)))
             .drops(RED, Inbound, DropReason::SecurityGroup)
             .flows(0),
-        Row::new("a connection that was reset is not opened again from the side that the group closes")
-            .after_all(open())
-            .after(RED_A.sends(&out(RST)))
-            .frame(RED_B.arrives(&back(SYN)))
-            .drops(RED, Inbound, DropReason::SecurityGroup)
-            .flows(0),
+        Row::new(
+            "a connection that was reset is not opened again from the side that the group closes",
+        )
+        .after_all(open())
+        .after(RED_A.sends(&out(RST)))
+        .frame(RED_B.arrives(&back(SYN)))
+        .drops(RED, Inbound, DropReason::SecurityGroup)
+        .flows(0),
     ]
 }
 
@@ -114,12 +157,28 @@ fn timeouts() -> Vec<Row> {
     let udp = RED_B.udp(&RED_A, (53, 7));
     let asked = RED_A.sends(&RED_A.udp(&RED_B, (7, 53)));
     vec![
-        lasts("an open connection lasts two hours and four minutes", open(), 7439),
+        lasts(
+            "an open connection lasts two hours and four minutes",
+            open(),
+            7439,
+        ),
         ends("an open connection does not last longer", open(), 7441),
-        lasts("a SYN waits a minute for its answer", open()[..1].to_vec(), 59),
+        lasts(
+            "a SYN waits a minute for its answer",
+            open()[..1].to_vec(),
+            59,
+        ),
         ends("a SYN does not wait longer", open()[..1].to_vec(), 61),
-        lasts("a closed connection's stragglers pass for a minute", closed(), 59),
-        ends("a closed connection's stragglers do not pass for longer", closed(), 61),
+        lasts(
+            "a closed connection's stragglers pass for a minute",
+            closed(),
+            59,
+        ),
+        ends(
+            "a closed connection's stragglers do not pass for longer",
+            closed(),
+            61,
+        ),
         Row::new("an answer by UDP may take half a minute")
             .after(asked.clone())
             .wait_s(29)

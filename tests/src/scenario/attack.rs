@@ -24,27 +24,31 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// A payload that no other packet has.
-const MARK: &[u8] = b"inlay scenario: this must not arrive";
+/// Payloads that no other packet has. The receiver answers the genuine one with an ICMP error that quotes it:
+/// what must not arrive is another.
+const GENUINE: &[u8] = b"inlay scenario: this must arrive";
+const FORGED: &[u8] = b"inlay scenario: this must not arrive";
 
-fn mac_of(node: &Namespace) -> Result<[u8; 6]> {
-    let text = node.output("cat /sys/class/net/eth0/address")?;
-    let octets = text.trim().split(':').map(|octet| u8::from_str_radix(octet, 16));
-    let octets: Vec<u8> = octets.collect::<Result<_, _>>()?;
-    octets.try_into().ok().context("a MAC address has six octets")
+/// The Ethernet address of a device. Not from sysfs, which shows the namespace that it was mounted in.
+fn mac_of(namespace: &Namespace, device: &str) -> Result<[u8; 6]> {
+    let text = namespace.output(&format!("ip -o link show dev {device}"))?;
+    let mac = text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+    let octets = mac.context("no Ethernet address")?.split(':');
+    let octets: Result<Vec<u8>, _> = octets.map(|octet| u8::from_str_radix(octet, 16)).collect();
+    octets?.try_into().ok().context("a MAC address has six octets")
 }
 
-fn udp_frame(source_mac: [u8; 6], source: [u8; 4]) -> Result<Vec<u8>> {
+fn udp_frame(source_mac: [u8; 6], source: [u8; 4], payload: &[u8]) -> Result<Vec<u8>> {
     let builder = PacketBuilder::ethernet2(source_mac, MacAddress::ROUTER.octets())
         .ipv4(source, B.octets(), 64)
         .udp(9001, 9001);
     let mut frame = Vec::new();
-    builder.write(&mut frame, MARK)?;
+    builder.write(&mut frame, payload)?;
     Ok(frame)
 }
 
-fn has_mark(frame: &[u8]) -> bool {
-    frame.windows(MARK.len()).any(|window| window == MARK)
+fn carries(payload: &[u8]) -> impl Fn(&[u8]) -> bool {
+    move |frame| frame.windows(payload.len()).any(|window| window == payload)
 }
 
 /// Sends a frame from red-a, and listens at red-b. With the genuine frame first: a probe that could never
@@ -52,31 +56,31 @@ fn has_mark(frame: &[u8]) -> bool {
 fn spoof(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
     let sender = FrameSocket::open(&topology.red_a, "eth0")?;
     let receiver = FrameSocket::open(&topology.red_b, "eth0")?;
-    sender.send(&udp_frame(mac_of(&topology.red_a)?, A.octets())?)?;
-    if receiver.receive(PATIENCE, has_mark)?.is_none() {
+    sender.send(&udp_frame(mac_of(&topology.red_a, "eth0")?, A.octets(), GENUINE)?)?;
+    if receiver.receive(PATIENCE, carries(GENUINE))?.is_none() {
         return Ok(same("the genuine frame arrives", "the genuine frame is lost"));
     }
     let drops = Drops::of("host1", "red", "outbound", reason)?;
     sender.send(frame)?;
-    let arrived = receiver.receive(SILENCE, has_mark)?;
+    let arrived = receiver.receive(SILENCE, carries(FORGED))?;
     Ok(silent(arrived.is_none(), reason, drops.since()?))
 }
 
 fn spoofed_address(topology: &TwoHosts) -> Result<Outcome> {
-    spoof(topology, &udp_frame(mac_of(&topology.red_a)?, [10, 0, 1, 99])?, "spoofed-address")
+    spoof(topology, &udp_frame(mac_of(&topology.red_a, "eth0")?, [10, 0, 1, 99], FORGED)?, "spoofed-address")
 }
 
 fn spoofed_mac(topology: &TwoHosts) -> Result<Outcome> {
-    spoof(topology, &udp_frame(mac_of(&topology.red_d)?, A.octets())?, "spoofed-mac")
+    spoof(topology, &udp_frame(mac_of(&topology.red_d, "eth0")?, A.octets(), FORGED)?, "spoofed-mac")
 }
 
 /// An inlaid UDP packet to red-b, made in the fabric. `host` is the last word of the source's prefix.
-fn substrate_frame(topology: &TwoHosts, host: u8, from: u32, to: u32) -> Result<Vec<u8>> {
-    let mac = |namespace: &Namespace, device: &str| -> Result<[u8; 6]> {
-        let text = namespace.output(&format!("cat /sys/class/net/{device}/address"))?;
-        let octets = text.trim().split(':').map(|octet| u8::from_str_radix(octet, 16));
-        octets.collect::<Result<Vec<u8>, _>>()?.try_into().ok().context("six octets")
-    };
+fn substrate_frame(
+    topology: &TwoHosts,
+    host: u8,
+    (from, to): (u32, u32),
+    payload: &[u8],
+) -> Result<Vec<u8>> {
     let address = |host: u8, vni: u32, virtual_ip: [u8; 4]| {
         let mut octets = [0; 16];
         octets[..8].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, host]);
@@ -85,13 +89,13 @@ fn substrate_frame(topology: &TwoHosts, host: u8, from: u32, to: u32) -> Result<
         octets
     };
     let builder = PacketBuilder::ethernet2(
-        mac(&topology.fabric, "host2")?,
-        mac(&topology.host2, "uplink")?,
+        mac_of(&topology.fabric, "host2")?,
+        mac_of(&topology.host2, "uplink")?,
     )
     .ipv6(address(host, from, A.octets()), address(2, to, B.octets()), 254)
     .udp(9001, 9001);
     let mut frame = Vec::new();
-    builder.write(&mut frame, MARK)?;
+    builder.write(&mut frame, payload)?;
     // The flow label carries the TTL.
     frame[17] = 64;
     Ok(frame)
@@ -106,22 +110,23 @@ fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
     let [red, blue] = receivers;
     let (red, blue) = (red?, blue?);
     // The genuine sender's host may say so: the probe itself can arrive.
-    sender.send(&substrate_frame(topology, 1, RED, RED)?)?;
-    if red.receive(PATIENCE, has_mark)?.is_none() {
+    sender.send(&substrate_frame(topology, 1, (RED, RED), GENUINE)?)?;
+    if red.receive(PATIENCE, carries(GENUINE))?.is_none() {
         return Ok(same("the genuine packet arrives", "the genuine packet is lost"));
     }
     let drops = Drops::of("host2", "", "inbound", reason)?;
     sender.send(frame)?;
-    let arrived = red.receive(SILENCE, has_mark)?.or(blue.receive(SILENCE, has_mark)?);
+    let arrived = red.receive(SILENCE, carries(FORGED))?;
+    let arrived = arrived.or(blue.receive(SILENCE, carries(FORGED))?);
     Ok(silent(arrived.is_none(), reason, drops.since()?))
 }
 
 fn forged_host(topology: &TwoHosts) -> Result<Outcome> {
-    forge(topology, &substrate_frame(topology, 3, RED, RED)?, "forged-source")
+    forge(topology, &substrate_frame(topology, 3, (RED, RED), FORGED)?, "forged-source")
 }
 
 fn cross_network(topology: &TwoHosts) -> Result<Outcome> {
-    forge(topology, &substrate_frame(topology, 1, RED, BLUE)?, "cross-network")
+    forge(topology, &substrate_frame(topology, 1, (RED, BLUE), FORGED)?, "cross-network")
 }
 
 /// Both tenants' servers listen; only the client's own tenant's may answer.
@@ -137,7 +142,7 @@ fn meets(client: &Namespace, topology: &TwoHosts, expected: &str) -> Result<Outc
 /// Sends 1,501 bytes with DF from red-a; what the virtual router answers.
 pub(super) fn oversized(topology: &TwoHosts) -> Result<String> {
     let node = &topology.red_a;
-    let mac = mac_of(node)?;
+    let mac = mac_of(node, "eth0")?;
     let builder = PacketBuilder::ethernet2(mac, MacAddress::ROUTER.octets())
         .ipv4(A.octets(), B.octets(), 64)
         .udp(9001, 9001);

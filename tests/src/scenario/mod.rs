@@ -12,7 +12,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::netns::Namespace;
-pub use drops::Drops;
+pub use drops::{Drops, flows_of};
 
 /// What a row saw.
 #[derive(Clone, Debug, Serialize)]

@@ -37,7 +37,8 @@ mod tests {
     #[test]
     fn slots_are_kept_and_free_ones_preferred() {
         type Pairs<'a> = &'a [(char, u32)];
-        let rows: &[(&str, &[char], Pairs<'_>, &[u32], Option<Pairs<'_>>)] = &[
+        type Case<'a> = (&'a str, &'a [char], Pairs<'a>, &'a [u32], Option<Pairs<'a>>);
+        let rows: &[Case<'_>] = &[
             (
                 "from the first on",
                 &['b', 'a'],

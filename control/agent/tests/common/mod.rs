@@ -2,13 +2,16 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod example;
+pub(crate) mod fake_host;
 pub(crate) mod image_tables;
 pub(crate) mod states;
+pub(crate) mod temporary;
 
 use std::net::Ipv4Addr;
 
 use inlay_agent::interface::{Interface, Interfaces};
-use inlay_api::{HostState, read_yaml};
+use inlay_api::{HostState, InterfaceName, read_yaml};
 use inlay_core::{
     ids::{VirtualIp, Vni},
     substrate::Tag,
@@ -21,10 +24,8 @@ pub(crate) fn state(yaml: &str) -> HostState {
 
 /// An interface of the number `index`, fit for everything.
 pub(crate) fn interface(index: u32) -> Interface {
-    let [_, a, b, c] = index.to_be_bytes();
     Interface {
         index,
-        mac: [2, 0xde, 0, a, b, c],
         mtu: 9000,
         is_up: true,
     }
@@ -45,7 +46,7 @@ pub(crate) fn all_interfaces(state: &HostState) -> Interfaces {
         .host()
         .uplinks
         .iter()
-        .map(|name| name.as_str())
+        .map(InterfaceName::as_str)
         .collect();
     names.extend(state.local_ports().map(|port| port.port.interface.as_str()));
     names.sort_unstable();

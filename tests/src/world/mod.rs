@@ -12,6 +12,8 @@
 //!   10.8.0.0/16 via red-f, 10.9.0.0/16 black hole, 10.6.0.0/16 via 10.0.1.99, whom nobody knows.
 //! ```
 
+mod changes;
+
 use inlay_core::{
     ids::{HostPrefix, MacAddress, VirtualIp, Vni},
     substrate::Tag,
@@ -81,7 +83,10 @@ fn tag(vni: u32) -> Tag {
 /// The key of an address.
 #[must_use]
 pub fn mapping_key(vni: u32, address: [u8; 4]) -> MappingKey {
-    MappingKey { tag: tag(vni), virtual_ip: ip(address) }
+    MappingKey {
+        tag: tag(vni),
+        virtual_ip: ip(address),
+    }
 }
 
 /// What is open among the nodes of a network: ICMP, TCP 5201 and 8080, UDP 5201 and 9000 to 9999; and
@@ -110,7 +115,11 @@ impl World {
         };
         let prefix = HostPrefix::from_octets(Host::One.prefix());
         let hop_limit_min = u32::from(HOP_LIMIT_MIN);
-        world.image.config = Config { prefix, virtual_mtu: VIRTUAL_MTU, hop_limit_min };
+        world.image.config = Config {
+            prefix,
+            virtual_mtu: VIRTUAL_MTU,
+            hop_limit_min,
+        };
         world.image.devices.insert(UPLINK_INTERFACE, UPLINK);
         policy::write(&mut world.image, POLICY, &standard_rules());
         world.add_hosts();
@@ -139,25 +148,45 @@ impl World {
     fn add_networks(&mut self) {
         let red = self.subnets(&[([10, 0, 1, 0], RED_1), ([10, 0, 2, 0], RED_2)]);
         let blue = self.subnets(&[([10, 0, 1, 0], BLUE_1)]);
-        self.image.networks.insert(RED, NetworkRecord { tag: tag(100), epoch: 7, subnets: red });
-        self.image.networks.insert(BLUE, NetworkRecord { tag: tag(200), epoch: 3, subnets: blue });
+        self.image.networks.insert(
+            RED,
+            NetworkRecord {
+                tag: tag(100),
+                epoch: 7,
+                subnets: red,
+            },
+        );
+        self.image.networks.insert(
+            BLUE,
+            NetworkRecord {
+                tag: tag(200),
+                epoch: 3,
+                subnets: blue,
+            },
+        );
         for (slot, network, vni, first) in [
             (RED_1, RED, 100, [10, 0, 1, 0]),
             (RED_2, RED, 100, [10, 0, 2, 0]),
             (BLUE_1, BLUE, 200, [10, 0, 1, 0]),
         ] {
             let routes = write_intervals(&mut self.image, &routes());
-            self.image.subnets.insert(slot, SubnetRecord {
-                tag: tag(vni),
-                network,
-                virtual_ip: ip(first),
-                mask: ip([255, 255, 255, 0]).0,
-                gateway: ip([10, 0, first[2], 1]),
-                acl: NONE,
-                routes,
-            });
+            self.image.subnets.insert(
+                slot,
+                SubnetRecord {
+                    tag: tag(vni),
+                    network,
+                    virtual_ip: ip(first),
+                    mask: ip([255, 255, 255, 0]).0,
+                    gateway: ip([10, 0, first[2], 1]),
+                    acl: NONE,
+                    routes,
+                },
+            );
         }
-        let target = |kind, address| RouteTarget { kind, virtual_ip: ip(address) };
+        let target = |kind, address| RouteTarget {
+            kind,
+            virtual_ip: ip(address),
+        };
         self.image.route_targets.extend([
             (1, target(RouteKind::LOCAL, [0; 4])),
             (2, target(RouteKind::VIA_NODE, RED_R.ip)),
@@ -168,14 +197,23 @@ impl World {
     }
 
     fn subnets(&mut self, subnets: &[([u8; 4], u32)]) -> inlay_core::tables::records::Span {
-        let mut intervals = vec![Interval { start: 0, value: NONE }];
+        let mut intervals = vec![Interval {
+            start: 0,
+            value: NONE,
+        }];
         for (first, slot) in subnets {
             let start = u32::from_be_bytes(*first);
             if intervals.last().is_some_and(|last| last.start == start) {
                 intervals.pop();
             }
-            intervals.push(Interval { start, value: *slot });
-            intervals.push(Interval { start: start + 256, value: NONE });
+            intervals.push(Interval {
+                start,
+                value: *slot,
+            });
+            intervals.push(Interval {
+                start: start + 256,
+                value: NONE,
+            });
         }
         write_intervals(&mut self.image, &intervals)
     }
@@ -184,12 +222,15 @@ impl World {
         let slot = node.port.map(|port| port.slot);
         for address in [node.ip].iter().chain(node.more) {
             let key = mapping_key(node.vni, *address);
-            self.image.mappings.insert(key, MappingRecord {
-                host: node.host.slot(),
-                port: slot.unwrap_or(NONE),
-                groups: node.groups,
-                flags: 0,
-            });
+            self.image.mappings.insert(
+                key,
+                MappingRecord {
+                    host: node.host.slot(),
+                    port: slot.unwrap_or(NONE),
+                    groups: node.groups,
+                    flags: 0,
+                },
+            );
         }
         let Some(port) = node.port else { return };
         let (network, subnet) = match (node.vni, node.ip[2]) {
@@ -198,66 +239,40 @@ impl World {
             _ => (BLUE, BLUE_1),
         };
         self.image.devices.insert(port.interface, port.slot);
-        self.image.ports.insert(port.slot, PortRecord {
-            host_prefix: HostPrefix::from_octets(Host::One.prefix()),
-            mac: MacAddress::from_octets(node.mac),
-            tag: tag(node.vni),
-            virtual_ip: ip(node.ip),
-            interface_index: port.interface,
-            network,
-            subnet,
-            policy: POLICY,
-            ring_base: port.slot * (RING_MASK + 1),
-            ring_mask: RING_MASK,
-            new_flows_per_s: 1000,
-            flags: port.flags,
-        });
-    }
-
-    /// Gives a node's port rules of its own, and its network an epoch of its own, as the agent does.
-    pub fn rules(&mut self, node: &Node, rules: &[Rule]) {
-        let slot = self.image.policies.keys().last().map_or(10, |last| last.max(&9) + 1);
-        policy::write(&mut self.image, slot, rules);
-        self.port(node).policy = slot;
-        self.bump(node);
-    }
-
-    /// Gives a subnet an access list.
-    pub fn acl(&mut self, subnet: u32, rules: &[Rule]) {
-        policy::write(&mut self.image, ACL, rules);
-        self.image.subnets.get_mut(&subnet).unwrap().acl = ACL;
-        for network in self.image.networks.values_mut() {
-            network.epoch += 1;
-        }
-    }
-
-    /// Moves a node to another host.
-    pub fn moves(&mut self, node: &Node, host: Host) {
-        let mapping = self.image.mappings.get_mut(&mapping_key(node.vni, node.ip)).unwrap();
-        mapping.host = host.slot();
-        mapping.port = NONE;
-        self.bump(node);
-    }
-
-    /// The record of a node's port.
-    pub fn port(&mut self, node: &Node) -> &mut PortRecord {
-        self.image.ports.get_mut(&node.slot()).unwrap()
-    }
-
-    /// The next epoch of a node's network.
-    pub fn bump(&mut self, node: &Node) {
-        let network = self.image.networks.values_mut().find(|network| network.tag == tag(node.vni));
-        network.unwrap().epoch += 1;
+        self.image.ports.insert(
+            port.slot,
+            PortRecord {
+                host_prefix: HostPrefix::from_octets(Host::One.prefix()),
+                mac: MacAddress::from_octets(node.mac),
+                tag: tag(node.vni),
+                virtual_ip: ip(node.ip),
+                interface_index: port.interface,
+                network,
+                subnet,
+                policy: POLICY,
+                ring_base: port.slot * (RING_MASK + 1),
+                ring_mask: RING_MASK,
+                new_flows_per_s: 1000,
+                flags: port.flags,
+            },
+        );
     }
 }
 
 fn forwarder(host: Host) -> ForwarderKey {
-    ForwarderKey { prefix: HostPrefix::from_octets(host.prefix()), tag: tag(100), reserved: 0 }
+    ForwarderKey {
+        prefix: HostPrefix::from_octets(host.prefix()),
+        tag: tag(100),
+        reserved: 0,
+    }
 }
 
 /// Intervals of the route table that is drawn above.
 fn routes() -> Vec<Interval> {
-    let at = |second: u8, value| Interval { start: u32::from_be_bytes([10, second, 0, 0]), value };
+    let at = |second: u8, value| Interval {
+        start: u32::from_be_bytes([10, second, 0, 0]),
+        value,
+    };
     vec![
         Interval { start: 0, value: 0 },
         at(0, 1),

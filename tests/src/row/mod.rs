@@ -1,12 +1,13 @@
 //! A fixture row: a name, what came before, a frame, and everything that must come of it - the verdict,
 //! the bytes, every counter, every event and the number of flows.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+mod check;
 
+pub use check::{difference, hex};
 use inlay_core::{drop_reason::DropReason, ids::Tick, tables::Direction};
 
 use crate::{
-    dataplane::{Action, Counted, Dataplane, Frame, Outcome, UPLINK, XdpAction},
+    dataplane::{Action, Counted, Frame, UPLINK},
     nodes::{Host, Node},
     packet::Packet,
     world::World,
@@ -142,7 +143,8 @@ impl Row {
     pub fn sends(mut self, from: &Node, packet: &Packet, host: Host) -> Self {
         self.action = Action::Send(UPLINK);
         self.bytes = from.inlaid(packet, host);
-        self.flows(1).counts(from, Direction::Outbound, packet.len_bytes())
+        self.flows(1)
+            .counts(from, Direction::Outbound, packet.len_bytes())
     }
 
     /// Reaches a node of this host as `packet`.
@@ -151,12 +153,18 @@ impl Row {
         self.action = Action::Deliver(to.slot());
         self.bytes = to.gets(packet);
         let frame = self.frame.as_ref().expect("the frame comes first");
-        let sender = frame.interface.checked_sub(101).filter(|_| frame.direction == Direction::Outbound);
+        let sender = frame
+            .interface
+            .checked_sub(101)
+            .filter(|_| frame.direction == Direction::Outbound);
         let Some(sender) = sender else {
-            return self.flows(1).counts(to, Direction::Inbound, packet.len_bytes());
+            return self
+                .flows(1)
+                .counts(to, Direction::Inbound, packet.len_bytes());
         };
         self.count(sender, Direction::Outbound, packet.len_bytes());
-        self.flows(2).counts(to, Direction::Inbound, packet.len_bytes())
+        self.flows(2)
+            .counts(to, Direction::Inbound, packet.len_bytes())
     }
 
     /// Goes back as these bytes.
@@ -178,7 +186,12 @@ impl Row {
     /// Goes to the kernel as it is.
     #[must_use]
     pub fn passes_as_it_is(self) -> Self {
-        let bytes = self.frame.as_ref().expect("the frame comes first").bytes.clone();
+        let bytes = self
+            .frame
+            .as_ref()
+            .expect("the frame comes first")
+            .bytes
+            .clone();
         self.passes(bytes)
     }
 
@@ -229,97 +242,4 @@ impl Row {
         self.flows = flows;
         self
     }
-
-    /// Runs the row. What is wrong, in lines.
-    ///
-    /// # Errors
-    /// The lines, where there are some.
-    pub fn check(&self, dataplane: &mut dyn Dataplane) -> Result<(), String> {
-        let mut wrong = String::new();
-        let mut world = self.world.clone();
-        dataplane.load(&world);
-        for (number, before) in self.before.iter().enumerate() {
-            match before {
-                Before::Frame(frame, is_dropped) => {
-                    let outcome = dataplane.run(frame);
-                    if (outcome.xdp_action() == XdpAction::Drop) != *is_dropped {
-                        let drops = dataplane.counted().drops;
-                        let _ = writeln!(wrong, "  before, step {number}: {:?}, {drops:?}", outcome.action);
-                    }
-                }
-                Before::Wait(ticks) => dataplane.wait(*ticks),
-                Before::Change(edit) => {
-                    edit(&mut world);
-                    dataplane.change(&world);
-                }
-                Before::RemoveDevice(device) => dataplane.remove_device(*device),
-            }
-        }
-        dataplane.clear_counters();
-        let outcome = dataplane.run(self.frame.as_ref().expect("a row has a frame"));
-        self.compare(&outcome, dataplane, &mut wrong);
-        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
-    }
-
-    fn compare(&self, outcome: &Outcome, dataplane: &mut dyn Dataplane, wrong: &mut String) {
-        let is_action = match outcome.action {
-            Ok(action) => action == self.action,
-            Err(action) => action == self.action.into(),
-        };
-        if !is_action {
-            let _ = writeln!(wrong, "  verdict {:?}, expected {:?}", outcome.action, self.action);
-        }
-        if outcome.bytes != self.bytes {
-            let _ = writeln!(wrong, "  bytes\n{}", difference(&outcome.bytes, &self.bytes));
-        }
-        let counted = dataplane.counted();
-        if counted != self.counted {
-            let _ = writeln!(wrong, "  counted {counted:?}\n expected {:?}", self.counted);
-        }
-        let flows = dataplane.flows();
-        if flows.len() != self.flows {
-            let _ = writeln!(wrong, "  {} flows, expected {}: {flows:?}", flows.len(), self.flows);
-        }
-        self.compare_events(dataplane, wrong);
-    }
-
-    fn compare_events(&self, dataplane: &mut dyn Dataplane, wrong: &mut String) {
-        let events = dataplane.events();
-        let mut told = BTreeMap::new();
-        for event in &events {
-            let direction = if event.direction == 0 { Direction::Outbound } else { Direction::Inbound };
-            let reason = DropReason::from_number(event.reason).expect("events have a reason");
-            *told.entry((event.network, direction, reason)).or_default() += 1;
-        }
-        let is_told = told == self.counted.drops || self.may_be_untold && told.is_empty();
-        if !is_told {
-            let _ = writeln!(wrong, "  events {told:?}, expected {:?}", self.counted.drops);
-        }
-        if let (Some(rule), Some(event)) = (self.rule, events.first()) {
-            if event.rule != rule {
-                let _ = writeln!(wrong, "  rule {}, expected {rule}", event.rule);
-            }
-        }
-    }
-}
-
-/// Two frames in hexadecimal, and where they first differ.
-#[must_use]
-pub fn difference(got: &[u8], expected: &[u8]) -> String {
-    let first = got.iter().zip(expected).position(|(a, b)| a != b);
-    let first = first.unwrap_or(got.len().min(expected.len()));
-    format!("    got      {}\n    expected {}\n    differ at {first}", hex(got), hex(expected))
-}
-
-/// Bytes in hexadecimal, 128 of them at most.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes.iter().take(128) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    if bytes.len() > 128 {
-        let _ = write!(text, "... {} bytes", bytes.len());
-    }
-    text
 }
