@@ -6,18 +6,18 @@ use crate::{
 };
 
 /// TCP flags.
-pub const SYN: u8 = 2;
+pub(crate) const SYN: u8 = 2;
 /// See [`SYN`].
-pub const SYN_ACK: u8 = 0x12;
+pub(crate) const SYN_ACK: u8 = 0x12;
 /// See [`SYN`].
-pub const ACK: u8 = 0x10;
+pub(crate) const ACK: u8 = 0x10;
 
 /// Bytes after the TCP header: a frame must be as long as the wrapper restores.
 const PAYLOAD: usize = 66;
 const TCP: [u8; 12] = [0, 1, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1];
 
 /// From the node to its peer.
-pub fn outbound(world: &World, flags: u8, flows: u32) -> Stream {
+pub(crate) fn outbound(world: &World, flags: u8, flows: u32) -> Stream {
     Stream {
         frame: ipv4(LOCAL, flags),
         ports_at: 34,
@@ -28,8 +28,11 @@ pub fn outbound(world: &World, flags: u8, flows: u32) -> Stream {
 }
 
 /// From an address that is not the node's.
-pub fn spoofed(world: &World) -> Stream {
-    Stream { frame: ipv4([10, 0, 9, 9], ACK), ..outbound(world, ACK, 1) }
+pub(crate) fn spoofed(world: &World) -> Stream {
+    Stream {
+        frame: ipv4([10, 0, 9, 9], ACK),
+        ..outbound(world, ACK, 1)
+    }
 }
 
 fn ipv4(source: [u8; 4], flags: u8) -> Vec<u8> {
@@ -51,7 +54,7 @@ fn ipv4(source: [u8; 4], flags: u8) -> Vec<u8> {
 }
 
 /// From the peer to the node.
-pub fn inbound(world: &World, flags: u8, flows: u32) -> Stream {
+pub(crate) fn inbound(world: &World, flags: u8, flows: u32) -> Stream {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
     let payload = u8::try_from(20 + PAYLOAD).unwrap_or(u8::MAX);
     frame.extend([0x60, 0, 0, 64, 0, payload, 6, 255]);

@@ -1,6 +1,8 @@
 //! Measures Inlay beside what it replaces. `cargo xtask bench` runs it; docs/benchmarks.md says how.
 
+mod apply;
 mod frames;
+mod network;
 mod packets;
 mod report;
 mod world;
@@ -28,12 +30,18 @@ struct Arguments {
 enum Bench {
     /// Nanoseconds a packet, program by program.
     Packets,
+    /// Side by side with plain forwarding, VXLAN and SRv6, between namespaces.
+    Network,
+    /// A large change on its way to the maps, and the maps' memory.
+    Apply,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let measured = match arguments.bench {
         Bench::Packets => packets::run(arguments.rounds)?,
+        Bench::Network => network::run(arguments.rounds, &mut |line: &str| eprintln!("{line}"))?,
+        Bench::Apply => apply::run(arguments.rounds)?,
     };
     report::print(&measured);
     if let Some(path) = arguments.json {

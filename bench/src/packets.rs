@@ -37,7 +37,7 @@ struct Case {
 ///
 /// # Errors
 /// Where the programs cannot be loaded, or do not do what is measured.
-pub fn run(rounds: u32) -> Result<Vec<Measurement>> {
+pub(crate) fn run(rounds: u32) -> Result<Vec<Measurement>> {
     let mut all = Vec::new();
     for flows in FLOWS {
         eprintln!("packets: {flows} established flows, {rounds} rounds");
@@ -51,7 +51,13 @@ pub fn run(rounds: u32) -> Result<Vec<Measurement>> {
     Ok(all)
 }
 
-fn in_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Does `work` in a thread of its own, which may move to another namespace.
+///
+/// # Errors
+/// Those of `work`.
+pub(crate) fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match thread::spawn(work).join() {
         Ok(done) => done,
         Err(_) => anyhow::bail!("a measuring thread panicked"),
@@ -60,13 +66,27 @@ fn in_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'stati
 
 fn established(flows: u32, rounds: u32) -> Result<Vec<Measurement>> {
     let mut wrapper = Wrapper::load()?;
-    let mut world = World::new(&WorldPlan { rules: 10, ring: flows.max(4096), flows_max: flows.max(FLOWS_MAX) })?;
-    let (outbound, inbound) = (world.program("inlay_outbound")?, world.program("inlay_inbound")?);
+    let mut world = World::new(&WorldPlan {
+        rules: 10,
+        ring: flows.max(4096),
+        flows_max: flows.max(FLOWS_MAX),
+    })?;
+    let (outbound, inbound) = (
+        world.program("inlay_outbound")?,
+        world.program("inlay_inbound")?,
+    );
     let out = |flags| frames::outbound(&world, flags, flows);
     let into = |flags| frames::inbound(&world, flags, flows);
-    for (target, stream) in [(&outbound, out(SYN)), (&inbound, into(SYN_ACK)), (&outbound, out(ACK))] {
+    for (target, stream) in [
+        (&outbound, out(SYN)),
+        (&inbound, into(SYN_ACK)),
+        (&outbound, out(ACK)),
+    ] {
         let (_, action) = wrapper.run(target, &stream, flows)?;
-        ensure!(action == XDP_REDIRECT, "opening {flows} flows ended in action {action}");
+        ensure!(
+            action == XDP_REDIRECT,
+            "opening {flows} flows ended in action {action}"
+        );
     }
     let name = |direction: &str| format!("established, {direction}, {flows} flows");
     let mut cases = vec![
@@ -76,19 +96,39 @@ fn established(flows: u32, rounds: u32) -> Result<Vec<Measurement>> {
     if flows == 1 {
         let own = |wrapper: &mut Wrapper, name: &str| wrapper.own(name);
         let target = own(&mut wrapper, "bench_translate_outbound")?;
-        cases.push(case("translate only, outbound".to_owned(), target, out(ACK), 3));
+        cases.push(case(
+            "translate only, outbound".to_owned(),
+            target,
+            out(ACK),
+            3,
+        ));
         let target = own(&mut wrapper, "bench_translate_inbound")?;
-        cases.push(case("translate only, inbound".to_owned(), target, into(ACK), 3));
+        cases.push(case(
+            "translate only, inbound".to_owned(),
+            target,
+            into(ACK),
+            3,
+        ));
     }
     let measured = measure(&mut wrapper, &cases, rounds)?;
-    ensure!(world.established()? == flows, "not every flow was established");
+    ensure!(
+        world.established()? == flows,
+        "not every flow was established"
+    );
     Ok(measured)
 }
 
 fn new_flows(rules: u32, rounds: u32) -> Result<Vec<Measurement>> {
     let mut wrapper = Wrapper::load()?;
-    let mut world = World::new(&WorldPlan { rules, ring: 4096, flows_max: 1 << 18 })?;
-    let (outbound, inbound) = (world.program("inlay_outbound")?, world.program("inlay_inbound")?);
+    let mut world = World::new(&WorldPlan {
+        rules,
+        ring: 4096,
+        flows_max: 1 << 18,
+    })?;
+    let (outbound, inbound) = (
+        world.program("inlay_outbound")?,
+        world.program("inlay_inbound")?,
+    );
     // More flows than are ever met again: the ring gives each of them another's place.
     let ever_new = 1 << 31;
     let cases = [
@@ -110,21 +150,38 @@ fn new_flows(rules: u32, rounds: u32) -> Result<Vec<Measurement>> {
 
 fn drops(rounds: u32) -> Result<Vec<Measurement>> {
     let mut wrapper = Wrapper::load()?;
-    let mut world = World::new(&WorldPlan { rules: 10, ring: 4096, flows_max: 1 << 18 })?;
+    let mut world = World::new(&WorldPlan {
+        rules: 10,
+        ring: 4096,
+        flows_max: 1 << 18,
+    })?;
     let outbound = world.program("inlay_outbound")?;
     let stream = frames::spoofed(&world);
-    let cases = [case("drop, spoofed address".to_owned(), outbound, stream, XDP_DROP)];
+    let cases = [case(
+        "drop, spoofed address".to_owned(),
+        outbound,
+        stream,
+        XDP_DROP,
+    )];
     measure(&mut wrapper, &cases, rounds)
 }
 
 fn case(name: String, target: ProgramFd, stream: Stream, action: u32) -> Case {
-    Case { name, target, stream, action }
+    Case {
+        name,
+        target,
+        stream,
+        action,
+    }
 }
 
 /// Rounds of: the empty program, the translation alone, and every case.
 fn measure(wrapper: &mut Wrapper, cases: &[Case], rounds: u32) -> Result<Vec<Measurement>> {
     let empty = wrapper.own("bench_empty")?;
-    let translate = [wrapper.own("bench_translate_outbound")?, wrapper.own("bench_translate_inbound")?];
+    let translate = [
+        wrapper.own("bench_translate_outbound")?,
+        wrapper.own("bench_translate_inbound")?,
+    ];
     let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
     for _ in 0..rounds {
         for (case, (values, ratios)) in cases.iter().zip(&mut samples) {
@@ -136,15 +193,18 @@ fn measure(wrapper: &mut Wrapper, cases: &[Case], rounds: u32) -> Result<Vec<Mea
             ratios.push(value / baseline);
         }
     }
-    let rows = cases.iter().zip(samples).map(|(case, (values, ratios))| Measurement {
-        bench: "packets".to_owned(),
-        case: case.name.clone(),
-        subject: "inlay".to_owned(),
-        value: median(values),
-        unit: "ns/packet above empty".to_owned(),
-        baseline: "translate only".to_owned(),
-        ratio: median(ratios),
-    });
+    let rows = cases
+        .iter()
+        .zip(samples)
+        .map(|(case, (values, ratios))| Measurement {
+            bench: "packets".to_owned(),
+            case: case.name.clone(),
+            subject: "inlay".to_owned(),
+            value: median(values),
+            unit: "ns/packet above empty".to_owned(),
+            baseline: "translate only".to_owned(),
+            ratio: median(ratios),
+        });
     Ok(rows.collect())
 }
 
@@ -157,7 +217,10 @@ fn above(
 ) -> Result<f64> {
     let (took, ended) = wrapper.run(target, stream, PACKETS)?;
     let wanted = action.unwrap_or(ended);
-    ensure!(ended == wanted, "the program ended in action {ended}, not {wanted}");
+    ensure!(
+        ended == wanted,
+        "the program ended in action {ended}, not {wanted}"
+    );
     let nanoseconds = u32::try_from(took.as_nanos()).context("seconds for a packet")?;
     Ok(f64::from(nanoseconds) - base)
 }

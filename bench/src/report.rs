@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// One number beside what it is compared with.
 #[derive(Clone, Debug, Serialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     /// Which bench.
     pub bench: String,
     /// What was measured.
@@ -26,10 +26,12 @@ pub struct Measurement {
 }
 
 /// Prints a table.
-pub fn print(measurements: &[Measurement]) {
+pub(crate) fn print(measurements: &[Measurement]) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["bench", "case", "subject", "value", "unit", "baseline", "ratio"]);
+    table.set_header([
+        "bench", "case", "subject", "value", "unit", "baseline", "ratio",
+    ]);
     for row in measurements {
         table.add_row([
             row.bench.clone(),
@@ -48,7 +50,7 @@ pub fn print(measurements: &[Measurement]) {
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn write_json(path: &Path, measurements: &[Measurement]) -> Result<()> {
+pub(crate) fn write_json(path: &Path, measurements: &[Measurement]) -> Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -58,7 +60,7 @@ pub fn write_json(path: &Path, measurements: &[Measurement]) -> Result<()> {
 
 /// The middle of an odd number of values, the mean of the two middle ones of an even number.
 #[must_use]
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,

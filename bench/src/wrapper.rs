@@ -10,7 +10,7 @@ use aya::{
 };
 
 /// Bytes that the wrapper restores.
-pub const HEAD: usize = 96;
+pub(crate) const HEAD: usize = 96;
 
 /// The layout of `Plan` in the wrapper.
 #[repr(C)]
@@ -28,7 +28,7 @@ unsafe impl aya::Pod for Plan {}
 
 /// A packet, and where its flow is varied.
 #[derive(Clone, Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// The frame, at least [`HEAD`] bytes.
     pub frame: Vec<u8>,
     /// Offset of the word with both transport ports; 0 for one flow.
@@ -53,27 +53,39 @@ struct XdpMd {
 }
 
 /// The wrapper, loaded.
-pub struct Wrapper {
+pub(crate) struct Wrapper {
     ebpf: Ebpf,
 }
 
 impl Wrapper {
     /// Loads it.
-    pub fn load() -> Result<Self> {
+    pub(crate) fn load() -> Result<Self> {
         let mut ebpf = EbpfLoader::new().load(inlay_dataplane::BENCH_OBJECT)?;
-        for name in ["bench_wrapper", "bench_empty", "bench_translate_outbound", "bench_translate_inbound"] {
-            program(&mut ebpf, name)?.load().with_context(|| format!("load {name}"))?;
+        for name in [
+            "bench_wrapper",
+            "bench_empty",
+            "bench_translate_outbound",
+            "bench_translate_inbound",
+        ] {
+            program(&mut ebpf, name)?
+                .load()
+                .with_context(|| format!("load {name}"))?;
         }
         Ok(Self { ebpf })
     }
 
     /// One of its own programs.
-    pub fn own(&mut self, name: &str) -> Result<ProgramFd> {
+    pub(crate) fn own(&mut self, name: &str) -> Result<ProgramFd> {
         Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
     }
 
     /// Nanoseconds a packet of `stream` through `target`, the wrapper included, and the action.
-    pub fn run(&mut self, target: &ProgramFd, stream: &Stream, repeat: u32) -> Result<(Duration, u32)> {
+    pub(crate) fn run(
+        &mut self,
+        target: &ProgramFd,
+        stream: &Stream,
+        repeat: u32,
+    ) -> Result<(Duration, u32)> {
         self.prepare(target, stream)?;
         let context = XdpMd {
             data: 0,
@@ -117,6 +129,9 @@ impl Wrapper {
 }
 
 /// A program of an object.
-pub fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    Ok(ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?)
+pub(crate) fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    Ok(ebpf
+        .program_mut(name)
+        .with_context(|| format!("no program {name}"))?
+        .try_into()?)
 }

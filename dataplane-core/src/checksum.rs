@@ -76,7 +76,11 @@ impl Delta {
     #[inline(always)]
     #[must_use]
     pub const fn apply_tcp(self, checksum: u16) -> u16 {
-        if checksum == 0xffff { checksum } else { self.apply(checksum) }
+        if checksum == 0xffff {
+            checksum
+        } else {
+            self.apply(checksum)
+        }
     }
 
     /// The field of a UDP header: 0 means that there is none and stays 0; a sum of zero is written

@@ -140,7 +140,13 @@ mod tests {
         for (number, &reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(reason as usize, number);
             assert_eq!(DropReason::from_number(number as u8), Some(reason));
-            assert_eq!(DropReason::ALL.iter().filter(|r| r.name() == reason.name()).count(), 1);
+            assert_eq!(
+                DropReason::ALL
+                    .iter()
+                    .filter(|r| r.name() == reason.name())
+                    .count(),
+                1
+            );
             assert!(reason.explanation().ends_with('.'), "{reason}");
         }
         assert_eq!(DropReason::from_number(63), None);

@@ -43,7 +43,13 @@ impl FlowKey {
     ) -> Self {
         // The kind is the first octet in memory, the lowest of a little-endian word.
         let network_and_protocol = tag.0 & !0xff | protocol as u32;
-        Self { network_and_protocol, local, remote, ports, via }
+        Self {
+            network_and_protocol,
+            local,
+            remote,
+            ports,
+            via,
+        }
     }
 
     /// Whether this is no flow: an unused place of a ring.
@@ -197,7 +203,11 @@ impl FlowState {
         if flags.has(TcpFlags::RST) || flags.has(TcpFlags::SYN) && flags.has(TcpFlags::FIN) {
             return None;
         }
-        if flags.has(TcpFlags::SYN) { Some(Self::SynSent) } else { Some(Self::PickedUp) }
+        if flags.has(TcpFlags::SYN) {
+            Some(Self::SynSent)
+        } else {
+            Some(Self::PickedUp)
+        }
     }
 
     /// The state after one more packet, from the side that started the flow or from the other.
@@ -300,7 +310,11 @@ impl FlowRecord {
     #[inline(always)]
     #[must_use]
     pub const fn origin(&self) -> Direction {
-        if self.origin == 0 { Direction::Outbound } else { Direction::Inbound }
+        if self.origin == 0 {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
     }
 
     /// How far it is.
@@ -428,31 +442,74 @@ mod tests {
     fn after(packets: &[(bool, TcpFlags)]) -> Option<FlowState> {
         let (&(_, first), rest) = packets.split_first()?;
         let start = FlowState::first(TCP, first)?;
-        Some(rest.iter().fold(start, |state, &(from_origin, flags)| state.next(TCP, from_origin, flags)))
+        Some(rest.iter().fold(start, |state, &(from_origin, flags)| {
+            state.next(TCP, from_origin, flags)
+        }))
     }
 
     #[test]
     fn tcp_states() {
-        let rows: &[(&str, &[(bool, TcpFlags)], Option<FlowState>)] = &[
+        type Row = (&'static str, &'static [(bool, TcpFlags)], Option<FlowState>);
+        let rows: &[Row] = &[
             ("a SYN", &[(true, SYN)], Some(FlowState::SynSent)),
-            ("SYN again", &[(true, SYN), (true, SYN)], Some(FlowState::SynSent)),
-            ("an ACK alone opens nothing", &[(true, SYN), (true, ACK)], Some(FlowState::SynSent)),
-            ("answered", &[(true, SYN), (false, SYN_ACK)], Some(FlowState::SynReceived)),
-            ("open", &[(true, SYN), (false, SYN_ACK), (true, ACK)], Some(FlowState::Established)),
-            ("both at once", &[(true, SYN), (false, SYN)], Some(FlowState::SynReceived)),
-            ("reset", &[(true, SYN), (false, RST)], Some(FlowState::Closed)),
+            (
+                "SYN again",
+                &[(true, SYN), (true, SYN)],
+                Some(FlowState::SynSent),
+            ),
+            (
+                "an ACK alone opens nothing",
+                &[(true, SYN), (true, ACK)],
+                Some(FlowState::SynSent),
+            ),
+            (
+                "answered",
+                &[(true, SYN), (false, SYN_ACK)],
+                Some(FlowState::SynReceived),
+            ),
+            (
+                "open",
+                &[(true, SYN), (false, SYN_ACK), (true, ACK)],
+                Some(FlowState::Established),
+            ),
+            (
+                "both at once",
+                &[(true, SYN), (false, SYN)],
+                Some(FlowState::SynReceived),
+            ),
+            (
+                "reset",
+                &[(true, SYN), (false, RST)],
+                Some(FlowState::Closed),
+            ),
             (
                 "half closed",
-                &[(true, SYN), (false, SYN_ACK), (true, ACK), (false, FIN), (true, ACK)],
+                &[
+                    (true, SYN),
+                    (false, SYN_ACK),
+                    (true, ACK),
+                    (false, FIN),
+                    (true, ACK),
+                ],
                 Some(FlowState::FinFromReply),
             ),
             (
                 "closed",
-                &[(true, SYN), (false, SYN_ACK), (true, ACK), (false, FIN), (true, FIN)],
+                &[
+                    (true, SYN),
+                    (false, SYN_ACK),
+                    (true, ACK),
+                    (false, FIN),
+                    (true, FIN),
+                ],
                 Some(FlowState::Closed),
             ),
             ("met on the way", &[(true, ACK)], Some(FlowState::PickedUp)),
-            ("met, then answered", &[(true, ACK), (false, ACK)], Some(FlowState::Established)),
+            (
+                "met, then answered",
+                &[(true, ACK), (false, ACK)],
+                Some(FlowState::Established),
+            ),
             ("a reset starts nothing", &[(true, RST)], None),
             ("SYN with FIN starts nothing", &[(true, TcpFlags(3))], None),
         ];
@@ -483,13 +540,18 @@ mod tests {
     fn services_are_destination_ports() {
         let tag = Tag::ipv4(Vni::new(7).unwrap());
         let ip = VirtualIp::from_octets([10, 0, 0, 1]);
-        let ports = |local: u16, remote: u16| u32::from(local.to_be()) | u32::from(remote.to_be()) << 16;
-        let key = |protocol, local, remote| FlowKey::new(tag, protocol, ip, ip, ports(local, remote), 0);
+        let ports =
+            |local: u16, remote: u16| u32::from(local.to_be()) | u32::from(remote.to_be()) << 16;
+        let key =
+            |protocol, local, remote| FlowKey::new(tag, protocol, ip, ip, ports(local, remote), 0);
         assert_eq!(key(TCP, 1000, 80).service(Direction::Outbound), 80);
         assert_eq!(key(TCP, 1000, 80).service(Direction::Inbound), 1000);
         let echo = key(ICMP, 0, SENDER_ASKS.to_be());
         assert_eq!(echo.service(Direction::Outbound), 0x0800);
-        assert_eq!(key(ICMP, 0xffff, 0x0d00).service(Direction::Inbound), 0x0d00);
+        assert_eq!(
+            key(ICMP, 0xffff, 0x0d00).service(Direction::Inbound),
+            0x0d00
+        );
         assert_eq!(key(50, 0, 0).service(Direction::Inbound), 0);
         assert_eq!(key(TCP, 1, 2).vni(), 7);
         assert_eq!(key(TCP, 1, 2).protocol(), TCP);

@@ -16,7 +16,11 @@ impl Vni {
     /// The network `number`; none above [`Self::MAX`].
     #[must_use]
     pub const fn new(number: u32) -> Option<Self> {
-        if number > Self::MAX { None } else { Some(Self(number)) }
+        if number > Self::MAX {
+            None
+        } else {
+            Some(Self(number))
+        }
     }
 
     /// The network in the low 24 bits of `word`.
@@ -224,7 +228,10 @@ mod tests {
 
     #[test]
     fn addresses_print_as_people_write_them() {
-        assert_eq!(VirtualIp::from_octets([10, 0, 1, 20]).to_string(), "10.0.1.20");
+        assert_eq!(
+            VirtualIp::from_octets([10, 0, 1, 20]).to_string(),
+            "10.0.1.20"
+        );
         let prefix = HostPrefix::from_octets([0x20, 1, 0xd, 0xb8, 0, 0, 0, 1]);
         assert_eq!(prefix.to_string(), "2001:db8:0:1::/64");
         assert_eq!(MacAddress::ROUTER.to_string(), "02:69:6e:6c:61:79");

@@ -9,10 +9,22 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
-#![allow(clippy::inline_always, reason = "the verifier follows packet pointers within one function")]
+#![allow(
+    clippy::inline_always,
+    reason = "the verifier follows packet pointers within one function"
+)]
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     reason = "narrowing picks a field out of a word; `try_from` would leave a panic behind"
+)]
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "the error is a DropReason, which says what each of them means"
+)]
+#![allow(
+    clippy::many_single_char_names,
+    reason = "the octets of an address have no better names"
 )]
 
 pub mod checksum;

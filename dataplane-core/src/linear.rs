@@ -4,6 +4,7 @@
 use crate::{
     checksum::Sum,
     drop_reason::DropReason,
+    ids::MacAddress,
     packet::Packet,
     rewrite::{
         EchoReply, FRAGMENT_GROWTH, GROWTH, Hop, Inlay, NodeError, QUOTE_MAX, Restore, Rewrite,
@@ -15,7 +16,6 @@ use crate::{
         icmp, ipv4, ipv6,
         l4::{ICMP, TCP, TCP_CHECKSUM, UDP, UDP_CHECKSUM},
     },
-    ids::MacAddress,
 };
 
 /// A buffer with room before the packet.
@@ -40,11 +40,17 @@ pub struct Slice<'a> {
 
 impl Linear for Slice<'_> {
     fn packet(&mut self) -> Packet<'_> {
-        Packet::new(self.buffer.get_mut(self.start..self.end).unwrap_or_default())
+        Packet::new(
+            self.buffer
+                .get_mut(self.start..self.end)
+                .unwrap_or_default(),
+        )
     }
 
     fn adjust_head(&mut self, by: i32) -> bool {
-        let Some(start) = self.start.checked_add_signed(by as isize) else { return false };
+        let Some(start) = self.start.checked_add_signed(by as isize) else {
+            return false;
+        };
         // As the kernel has it: an Ethernet header must remain.
         let fits = start + ethernet::LEN <= self.end;
         if fits {
@@ -93,7 +99,11 @@ pub fn apply<L: Linear>(buffer: &mut L, rewrite: &Rewrite) -> Applied {
 
 #[inline(always)]
 fn moved<L: Linear>(buffer: &mut L, by: i32) -> Applied {
-    if buffer.adjust_head(by) { Ok(()) } else { Err(DropReason::NoHeadroom) }
+    if buffer.adjust_head(by) {
+        Ok(())
+    } else {
+        Err(DropReason::NoHeadroom)
+    }
 }
 
 /// Updates TCP's or UDP's checksum in a transport header at `at`.
@@ -119,7 +129,11 @@ fn update_checksum<L: Linear>(buffer: &mut L, at: usize, checksum: &Transport) -
 #[inline(always)]
 pub fn apply_inlay<L: Linear>(buffer: &mut L, inlay: &Inlay) -> Applied {
     update_checksum(buffer, L4, &inlay.checksum)?;
-    let growth = if inlay.fragment.is_some() { FRAGMENT_GROWTH } else { GROWTH };
+    let growth = if inlay.fragment.is_some() {
+        FRAGMENT_GROWTH
+    } else {
+        GROWTH
+    };
     moved(buffer, -i32::from(growth))?;
     let mut packet = buffer.packet();
     let mut window = packet.window::<L3>(0).ok_or(CUT)?;
@@ -129,9 +143,15 @@ pub fn apply_inlay<L: Linear>(buffer: &mut L, inlay: &Inlay) -> Applied {
         ether_type: ether_type::IPV6,
     };
     ethernet.write(&mut window);
-    inlay.header.write(&mut packet.window::<{ ipv6::LEN }>(L3).ok_or(CUT)?);
+    inlay
+        .header
+        .write(&mut packet.window::<{ ipv6::LEN }>(L3).ok_or(CUT)?);
     if let Some(fragment) = &inlay.fragment {
-        fragment.write(&mut packet.window::<{ ipv6::FRAGMENT_LEN }>(SUBSTRATE_L4).ok_or(CUT)?);
+        fragment.write(
+            &mut packet
+                .window::<{ ipv6::FRAGMENT_LEN }>(SUBSTRATE_L4)
+                .ok_or(CUT)?,
+        );
     }
     Ok(())
 }
@@ -191,7 +211,11 @@ fn apply_error<L: Linear>(buffer: &mut L, error: &NodeError) -> Applied {
 
 #[inline(always)]
 fn cut<L: Linear>(buffer: &mut L, len_bytes: u32) -> Applied {
-    if buffer.truncate(len_bytes) { Ok(()) } else { Err(DropReason::NoHeadroom) }
+    if buffer.truncate(len_bytes) {
+        Ok(())
+    } else {
+        Err(DropReason::NoHeadroom)
+    }
 }
 
 /// The sum over the first `len_bytes` (a multiple of four) of the packet.
@@ -244,14 +268,23 @@ const SUBSTRATE_QUOTE_L4: usize = SUBSTRATE_L4 + icmp::LEN + ipv6::LEN;
 /// The substrate's error shrinks so that the quoted transport header stays where it is.
 #[inline(always)]
 fn apply_substrate_error<L: Linear>(buffer: &mut L, error: &SubstrateError) -> Applied {
-    let fragment = if error.had_fragment { ipv6::FRAGMENT_LEN } else { 0 };
+    let fragment = if error.had_fragment {
+        ipv6::FRAGMENT_LEN
+    } else {
+        0
+    };
     moved(buffer, (SUBSTRATE_QUOTE_L4 + fragment - QUOTE_L4) as i32)?;
     let total_length = (QUOTE_L4 - L3 + 8) as u16;
     let header = error_header(error.router, error.quoted.source, total_length);
     write_ipv4(buffer, error.destination_mac, &header)?;
     let mut packet = buffer.packet();
-    error.quoted.write(&mut packet.window::<{ ipv4::LEN }>(L4 + icmp::LEN).ok_or(CUT)?);
-    packet.window::<8>(QUOTE_L4).ok_or(CUT)?.set_u64::<0>(error.payload);
+    error
+        .quoted
+        .write(&mut packet.window::<{ ipv4::LEN }>(L4 + icmp::LEN).ok_or(CUT)?);
+    packet
+        .window::<8>(QUOTE_L4)
+        .ok_or(CUT)?
+        .set_u64::<0>(error.payload);
     // A header with its checksum sums up to all ones, which is zero.
     write_icmp(&mut packet, error.error, Sum::ZERO.add64(error.payload))?;
     cut(buffer, QUOTE_L4 as u32 + 8)

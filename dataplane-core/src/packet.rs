@@ -22,7 +22,11 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub fn new(bytes: &'a mut [u8]) -> Self {
         let range = bytes.as_mut_ptr_range();
-        Self { start: range.start, end: range.end, borrow: PhantomData }
+        Self {
+            start: range.start,
+            end: range.end,
+            borrow: PhantomData,
+        }
     }
 
     /// A packet over the addresses `start..end`, as an XDP context gives them.
@@ -32,7 +36,11 @@ impl<'a> Packet<'a> {
     #[inline(always)]
     #[must_use]
     pub unsafe fn from_addresses(start: usize, end: usize) -> Self {
-        Self { start: start as *mut u8, end: end as *mut u8, borrow: PhantomData }
+        Self {
+            start: start as *mut u8,
+            end: end as *mut u8,
+            borrow: PhantomData,
+        }
     }
 
     /// Bytes in the linear part.
@@ -51,7 +59,10 @@ impl<'a> Packet<'a> {
         if at.wrapping_add(N) > self.end {
             return None;
         }
-        Some(Window { at, borrow: PhantomData })
+        Some(Window {
+            at,
+            borrow: PhantomData,
+        })
     }
 }
 

@@ -52,7 +52,7 @@ pub fn search<T: Tables>(tables: &T, span: Span, point: u32) -> Option<Interval>
     let mut found = Interval { start: 0, value: 0 };
     // A counter as wide as a stack slot: the verifier loses track of one that shares its slot.
     let mut step = 0u64;
-    while step <= SEARCH_STEPS as u64 {
+    while step <= u64::from(SEARCH_STEPS) {
         step += 1;
         let half = count >> 1;
         let probe = tables.interval(low + half)?;
@@ -74,7 +74,8 @@ pub fn evaluate<T: Tables>(tables: &T, policy: u32, question: &Question) -> Opti
     if policy.rules == 0 {
         return None;
     }
-    let addresses = tables.row(search(tables, policy.addresses, question.remote.number())?.value)?;
+    let addresses =
+        tables.row(search(tables, policy.addresses, question.remote.number())?.value)?;
     let groups = tables.row(search(tables, policy.groups, question.groups)?.value)?;
     let services = tables.row(search(tables, policy.services, question.service)?.value)?;
     let allow = tables.row(policy.allow)?;
@@ -92,7 +93,10 @@ pub fn evaluate<T: Tables>(tables: &T, policy: u32, question: &Question) -> Opti
         return None;
     }
     let lowest = bits & bits.wrapping_neg();
-    Some(Match { rule: base + position(lowest), allow: allowed & lowest != 0 })
+    Some(Match {
+        rule: base + position(lowest),
+        allow: allowed & lowest != 0,
+    })
 }
 
 /// The position of the one bit that is set. BPF has no instruction for it.

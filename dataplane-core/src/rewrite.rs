@@ -159,5 +159,9 @@ pub const FRAGMENT_GROWTH: u16 = GROWTH + ipv6::FRAGMENT_LEN as u16;
 #[inline(always)]
 #[must_use]
 pub const fn from_router(destination: MacAddress, ether_type: u16) -> ethernet::Header {
-    ethernet::Header { destination, source: MacAddress::ROUTER, ether_type }
+    ethernet::Header {
+        destination,
+        source: MacAddress::ROUTER,
+        ether_type,
+    }
 }

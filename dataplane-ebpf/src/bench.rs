@@ -2,10 +2,15 @@
 //! between its repetitions: a wrapper does, varies the flow, and tail-calls the program to measure.
 
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
-#![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused_imports, missing_docs))]
+#![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused_imports))]
 #![allow(missing_docs, reason = "see docs/benchmarks.md")]
 #![allow(unreachable_pub, reason = "the macros export what the kernel loads")]
-#![allow(clippy::cast_possible_truncation, clippy::inline_always, reason = "as in main.rs")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::inline_always,
+    clippy::needless_pass_by_value,
+    reason = "as in main.rs"
+)]
 
 #[path = "context.rs"]
 mod context;
@@ -60,7 +65,7 @@ pub fn bench_wrapper(context: XdpContext) -> u32 {
     match restore(context.ctx) {
         Some(()) => {
             // SAFETY: the target is a program of the same type; on success nothing here goes on.
-            let _ = unsafe { TARGET.tail_call(&context, 0) };
+            unsafe { TARGET.tail_call(&context, 0) };
             xdp_action::XDP_ABORTED
         }
         None => xdp_action::XDP_ABORTED,
@@ -71,8 +76,8 @@ pub fn bench_wrapper(context: XdpContext) -> u32 {
 fn restore(context: *mut xdp_md) -> Option<()> {
     let plan = PLAN.get(0)?;
     let mut buffer = XdpBuffer(context);
-    let now = buffer.frame(0).len_bytes as i32;
-    if !buffer.adjust_head(now.wrapping_sub(plan.len_bytes as i32)) {
+    let now = buffer.frame(0).len_bytes.cast_signed();
+    if !buffer.adjust_head(now.wrapping_sub(plan.len_bytes.cast_signed())) {
         return None;
     }
     let mut packet = buffer.packet();
@@ -98,7 +103,11 @@ fn vary(packet: &mut Packet<'_>, plan: &Plan) -> Option<()> {
     }
     let flow = (number as u32).wrapping_mul(0x9e37_79b1) & plan.flows_mask;
     let mut ports = packet.window::<4>(plan.ports_at as usize & 0x7f)?;
-    let flow = if plan.is_inbound == 0 { flow } else { flow.rotate_left(16) };
+    let flow = if plan.is_inbound == 0 {
+        flow
+    } else {
+        flow.rotate_left(16)
+    };
     ports.set_u32::<0>(flow.to_be());
     Some(())
 }
@@ -115,7 +124,9 @@ pub fn bench_translate_outbound(context: XdpContext) -> u32 {
     let mut buffer = XdpBuffer(context.ctx);
     let frame = buffer.frame(0);
     let mut packet = buffer.packet();
-    let Ok(header) = parse::ipv4(&mut packet, &frame) else { return xdp_action::XDP_DROP };
+    let Ok(header) = parse::ipv4(&mut packet, &frame) else {
+        return xdp_action::XDP_DROP;
+    };
     let Some(transport) = Transport::read(&mut packet, parse::L4, header.protocol) else {
         return xdp_action::XDP_DROP;
     };
@@ -124,7 +135,10 @@ pub fn bench_translate_outbound(context: XdpContext) -> u32 {
         tag: Tag(0x0700_0004),
         virtual_ip,
     };
-    let (from, to) = (address(0x01b8_0120, header.source), address(0x02b8_0120, header.destination));
+    let (from, to) = (
+        address(0x01b8_0120, header.source),
+        address(0x02b8_0120, header.destination),
+    );
     let inlay = translate::inlay(&header, transport.ports, from, to);
     match linear::apply_inlay(&mut buffer, &inlay) {
         Ok(()) => xdp_action::XDP_TX,
@@ -138,8 +152,12 @@ pub fn bench_translate_inbound(context: XdpContext) -> u32 {
     let mut buffer = XdpBuffer(context.ctx);
     let frame = buffer.frame(0);
     let mut packet = buffer.packet();
-    let Ok(header) = parse::ipv6(&mut packet, &frame) else { return xdp_action::XDP_DROP };
-    let Ok(substrate) = parse::substrate(&mut packet, header) else { return xdp_action::XDP_DROP };
+    let Ok(header) = parse::ipv6(&mut packet, &frame) else {
+        return xdp_action::XDP_DROP;
+    };
+    let Ok(substrate) = parse::substrate(&mut packet, header) else {
+        return xdp_action::XDP_DROP;
+    };
     let restore = translate::restore(&substrate, MacAddress(0x0201_0001_0002));
     match linear::apply_restore(&mut buffer, &restore) {
         Ok(()) => xdp_action::XDP_TX,

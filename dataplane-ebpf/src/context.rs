@@ -15,7 +15,10 @@ impl XdpBuffer {
     pub fn frame(&self, interface_index: u32) -> Frame {
         // SAFETY: the context is the program's own.
         let len_bytes = unsafe { bpf_xdp_get_buff_len(self.0) } as u32;
-        Frame { interface_index, len_bytes }
+        Frame {
+            interface_index,
+            len_bytes,
+        }
     }
 
     /// The interface that the frame came from.
@@ -45,7 +48,8 @@ impl Linear for XdpBuffer {
         // SAFETY: as above.
         unsafe {
             let now = bpf_xdp_get_buff_len(self.0) as u32;
-            now >= len_bytes && bpf_xdp_adjust_tail(self.0, len_bytes.wrapping_sub(now) as i32) == 0
+            now >= len_bytes
+                && bpf_xdp_adjust_tail(self.0, len_bytes.wrapping_sub(now).cast_signed()) == 0
         }
     }
 }

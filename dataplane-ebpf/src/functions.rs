@@ -19,12 +19,14 @@ const ALLOW: u64 = 1 << 33;
 #[inline(never)]
 pub extern "C" fn inlay_evaluate(policy: u32, remote: u32, groups: u32, service: u32) -> u64 {
     let tables = KernelTables::new(core::ptr::null_mut(), false);
-    let question = Question { remote: VirtualIp(remote), groups, service };
+    let question = Question {
+        remote: VirtualIp(remote),
+        groups,
+        service,
+    };
     match policy::evaluate(&tables, policy, &question) {
         None => 0,
-        Some(Match { rule, allow }) => {
-            u64::from(rule) | FOUND | if allow { ALLOW } else { 0 }
-        }
+        Some(Match { rule, allow }) => u64::from(rule) | FOUND | if allow { ALLOW } else { 0 },
     }
 }
 
@@ -34,7 +36,10 @@ pub fn from_answer(answer: u64) -> Option<Match> {
     if answer & FOUND == 0 {
         return None;
     }
-    Some(Match { rule: answer as u32, allow: answer & ALLOW != 0 })
+    Some(Match {
+        rule: answer as u32,
+        allow: answer & ALLOW != 0,
+    })
 }
 
 /// Lets the packet of this CPU's work pass: 0, or one more than the number of the drop's reason.
@@ -55,7 +60,11 @@ pub extern "C" fn inlay_track(is_dry: u32) -> u32 {
 pub extern "C" fn inlay_account_drop(reason: u32, is_dry: u32) -> u32 {
     let tables = KernelTables::new(core::ptr::null_mut(), is_dry != 0);
     let Some(work) = maps::work() else { return 1 };
-    account_drop(&tables, work, DropReason::from_number_or_first(reason as u8));
+    account_drop(
+        &tables,
+        work,
+        DropReason::from_number_or_first(reason as u8),
+    );
     0
 }
 

@@ -4,14 +4,21 @@
 //! What decides is in `inlay-core`; nothing here looks at a header.
 
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
-#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
-#![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused_imports, missing_docs))]
+#![cfg_attr(
+    target_arch = "bpf",
+    feature(core_intrinsics),
+    allow(internal_features)
+)]
+#![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused_imports))]
 #![allow(unreachable_pub, reason = "the macros export what the kernel loads")]
-#![allow(missing_docs, reason = "programs and maps are documented in docs/maps.md and ARCHITECTURE.md")]
+#![allow(
+    missing_docs,
+    reason = "programs and maps are documented in docs/maps.md and ARCHITECTURE.md"
+)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::inline_always,
-    clippy::missing_const_for_fn,
+    clippy::needless_pass_by_value,
     reason = "as in inlay-core: no panic may be left, and packet pointers stay in one function"
 )]
 
@@ -90,7 +97,13 @@ fn fast_outbound(context: *mut xdp_md, interface_index: u32) -> u32 {
     match fast::outbound(&tables, &mut buffer.packet(), &frame) {
         Fast::Done(outbound) => {
             let applied = linear::apply_inlay(&mut buffer, &outbound.inlay);
-            leave(&tables, outbound.network, Direction::Outbound, outbound.device, applied)
+            leave(
+                &tables,
+                outbound.network,
+                Direction::Outbound,
+                outbound.device,
+                applied,
+            )
         }
         Fast::Drop(network, reason) if !tables.may_send_event() => {
             tables.count_drop(network, Direction::Outbound, reason);
@@ -105,9 +118,17 @@ fn fast_inbound(context: *mut xdp_md, interface_index: u32) -> u32 {
     let mut buffer = XdpBuffer(context);
     let tables = KernelTables::new(context, false);
     let frame = buffer.frame(interface_index);
-    let Some(inbound) = fast::inbound(&tables, &mut buffer.packet(), &frame) else { return DECLINED };
+    let Some(inbound) = fast::inbound(&tables, &mut buffer.packet(), &frame) else {
+        return DECLINED;
+    };
     let applied = linear::apply_restore(&mut buffer, &inbound.restore);
-    leave(&tables, inbound.network, Direction::Inbound, inbound.port, applied)
+    leave(
+        &tables,
+        inbound.network,
+        Direction::Inbound,
+        inbound.port,
+        applied,
+    )
 }
 
 /// The end of the fast path: what still fails is counted, without an event.
@@ -132,7 +153,9 @@ fn leave(
 extern "C" fn inlay_full_outbound(context: *mut xdp_md, interface_index: u32, is_dry: u32) -> u32 {
     let mut buffer = XdpBuffer(context);
     let tables = KernelTables::new(context, is_dry != 0);
-    let Some(work) = maps::work() else { return xdp_action::XDP_DROP };
+    let Some(work) = maps::work() else {
+        return xdp_action::XDP_DROP;
+    };
     work.start(buffer.frame(interface_index), Direction::Outbound);
     let decided = pipeline::outbound(&tables, &mut buffer.packet(), work);
     finish(&mut buffer, work, is_dry, decided)
@@ -143,7 +166,9 @@ extern "C" fn inlay_full_outbound(context: *mut xdp_md, interface_index: u32, is
 extern "C" fn inlay_full_inbound(context: *mut xdp_md, interface_index: u32, is_dry: u32) -> u32 {
     let mut buffer = XdpBuffer(context);
     let tables = KernelTables::new(context, is_dry != 0);
-    let Some(work) = maps::work() else { return xdp_action::XDP_DROP };
+    let Some(work) = maps::work() else {
+        return xdp_action::XDP_DROP;
+    };
     work.start(buffer.frame(interface_index), Direction::Inbound);
     let decided = pipeline::inbound(&tables, &mut buffer.packet(), work);
     finish(&mut buffer, work, is_dry, decided)
@@ -182,7 +207,9 @@ fn finish(
 
 #[inline(always)]
 fn redirect(device: u32) -> Result<u32, DropReason> {
-    maps::DEVICES.redirect(device, 0).map_err(|_| DropReason::NoDevice)
+    maps::DEVICES
+        .redirect(device, 0)
+        .map_err(|_| DropReason::NoDevice)
 }
 
 /// Back to the node, by a redirect to its port. `XDP_TX` would do on a NIC, but a veth whose peer has GRO

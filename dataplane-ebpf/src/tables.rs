@@ -39,6 +39,8 @@ pub struct KernelTables {
 
 const AF_INET6: u8 = 10;
 const BPF_ANY: u64 = 0;
+#[expect(clippy::cast_possible_wrap, reason = "64 bytes")]
+const FIB_PARAMS_BYTES: i32 = size_of::<FibParams>() as i32;
 
 /// Results of `bpf_fib_lookup`.
 const FIB_SUCCESS: i64 = 0;
@@ -61,9 +63,8 @@ impl KernelTables {
         let prefix_words = [prefix.0 as u32, (prefix.0 >> 32) as u32];
         params.__bindgen_anon_4.ipv6_dst = [prefix_words[0], prefix_words[1], 0, 1u32.to_be()];
         // SAFETY: the helper reads and writes `size_of::<FibParams>()` bytes of `params`.
-        let answer = unsafe {
-            bpf_fib_lookup(self.context.cast(), &mut params, size_of::<FibParams>() as i32, 0)
-        };
+        let answer =
+            unsafe { bpf_fib_lookup(self.context.cast(), &raw mut params, FIB_PARAMS_BYTES, 0) };
         match answer {
             FIB_SUCCESS => neighbour(self, &params),
             FIB_NO_NEIGHBOUR => Resolved::Unresolved,
@@ -74,7 +75,9 @@ impl KernelTables {
 
 #[inline(always)]
 fn neighbour(tables: KernelTables, params: &FibParams) -> Resolved {
-    let Some(device) = tables.device(params.ifindex) else { return Resolved::Unreachable };
+    let Some(device) = tables.device(params.ifindex) else {
+        return Resolved::Unreachable;
+    };
     Resolved::Neighbour {
         destination: MacAddress::from_octets(params.dmac),
         source: MacAddress::from_octets(params.smac),
@@ -148,7 +151,14 @@ impl Tables for KernelTables {
     fn network_of(&self, tag: Tag) -> Option<u32> {
         let prefix = self.config()?.prefix;
         // SAFETY: as for `mapping`.
-        unsafe { maps::FORWARDERS.get(&ForwarderKey { prefix, tag, reserved: 0 }) }.copied()
+        unsafe {
+            maps::FORWARDERS.get(ForwarderKey {
+                prefix,
+                tag,
+                reserved: 0,
+            })
+        }
+        .copied()
     }
 
     #[inline(always)]
@@ -225,6 +235,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn may_write(&self) -> bool {
+        !self.is_dry
+    }
+
+    #[inline(always)]
     fn now(&self) -> Tick {
         // SAFETY: the helper has no arguments.
         Tick::from_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
@@ -251,7 +266,8 @@ impl Tables for KernelTables {
             // sees that the index stays inside: a volatile read is of any number.
             // SAFETY: the element is this CPU's.
             unsafe {
-                let index = (&raw const number).read_volatile() as usize & (DropReason::COUNTERS - 1);
+                let index =
+                    (&raw const number).read_volatile() as usize & (DropReason::COUNTERS - 1);
                 *counters.cast::<u64>().add(index) += 1;
             }
         }
@@ -277,7 +293,9 @@ impl Tables for KernelTables {
         if self.is_dry {
             return false;
         }
-        let Some(budget) = maps::EVENT_BUDGETS.get_ptr_mut(0) else { return false };
+        let Some(budget) = maps::EVENT_BUDGETS.get_ptr_mut(0) else {
+            return false;
+        };
         // SAFETY: the element is this CPU's.
         unsafe {
             // Once the window's events are spent, a flood of drops asks for the time only now and then.
@@ -302,7 +320,9 @@ impl Tables for KernelTables {
             // SAFETY: the element is this CPU's.
             unsafe { (*budget).sent += 1 };
         }
-        let Some(mut entry) = maps::EVENTS.reserve_untyped::<DropEvent>(0) else { return };
+        let Some(mut entry) = maps::EVENTS.reserve_untyped::<DropEvent>(0) else {
+            return;
+        };
         // SAFETY: the helper has no arguments.
         let time_ns = unsafe { bpf_ktime_get_coarse_ns() };
         entry.write(DropEvent { time_ns, ..*event });
@@ -322,7 +342,11 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn evaluate(&self, policy: u32, question: &Question) -> Option<Match> {
-        let Question { remote, groups, service } = *question;
+        let Question {
+            remote,
+            groups,
+            service,
+        } = *question;
         functions::from_answer(functions::inlay_evaluate(policy, remote.0, groups, service))
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use aya::Ebpf;
+use tracing::debug;
 
 use crate::{
     Error, Mode, Options, apply,
@@ -142,13 +143,15 @@ impl Dataplane {
             });
         };
         if self.replace(program, interface_index, mode)? {
+            debug!(interface_index, "the link has this program");
             return Ok(());
         }
         // Nobody else's: this link is gone, or of the other mode.
         self.detach(interface_index)?;
         let link = sys::create_link(program.as_fd(), interface_index, mode.flags())
-            .map_err(|source| attach_error(interface_index, mode, source))?;
+            .map_err(|cause| attach_error(interface_index, mode, cause))?;
         let path = self.pins.link(interface_index);
+        debug!(interface_index, %mode, "attached");
         // Where it cannot be pinned, dropping the link detaches it.
         sys::pin(link.as_fd(), &path).map_err(Error::file("pin the link at", path))
     }
@@ -240,6 +243,7 @@ impl Dataplane {
     pub fn retire_old(&mut self) -> Result<(), Error> {
         self.pins.make_current(&self.set)?;
         for set in self.pins.sets()?.iter().filter(|set| **set != self.set) {
+            debug!(directory = %set.directory.display(), "older maps are removed");
             Pins::remove_set(set)?;
         }
         Ok(())
@@ -259,8 +263,8 @@ fn is_link_alive(link: Option<OwnedFd>) -> bool {
     info.is_some_and(|info| info.interface_index != 0)
 }
 
-fn attach_error(interface_index: u32, mode: Mode, source: io::Error) -> Error {
-    let hint = match source.raw_os_error() {
+fn attach_error(interface_index: u32, mode: Mode, cause: io::Error) -> Error {
+    let hint = match cause.raw_os_error() {
         Some(libc::EOPNOTSUPP) => "its driver has no native XDP: ask for generic mode",
         Some(libc::EBUSY | libc::EEXIST) => {
             "another XDP program is attached: remove it with `ip link set dev NAME xdp off`"
@@ -275,7 +279,7 @@ fn attach_error(interface_index: u32, mode: Mode, source: io::Error) -> Error {
     Error::Attach {
         interface_index,
         mode,
-        source,
+        cause,
         hint,
     }
 }

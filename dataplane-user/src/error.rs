@@ -1,4 +1,5 @@
-//! What can go wrong between user space and the kernel, and what to do about it.
+//! What can go wrong between user space and the kernel, and what to do about it. A cause is part of the text:
+//! whoever prints an error with its sources does not see it twice.
 
 use std::{io, path::PathBuf};
 
@@ -19,6 +20,9 @@ pub enum Error {
         /// The instance.
         instance: String,
     },
+    /// Pins are for root alone.
+    #[error("the dataplane belongs to root: use sudo")]
+    NotRoot,
     /// bpffs is not where the pins should be.
     #[error("{path} is not on a BPF file system: type `mount -t bpf bpf /sys/fs/bpf`")]
     NoBpffs {
@@ -26,14 +30,14 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file or directory of bpffs, or of the run directory.
-    #[error("{path}: cannot {verb} it: {source}")]
+    #[error("{path}: cannot {verb} it: {cause}")]
     File {
         /// What was to be done.
         verb: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The object does not hold what this program expects; it was built from other sources.
     #[error("the BPF object has no {what}: build everything again with `cargo xtask build`")]
@@ -42,20 +46,20 @@ pub enum Error {
         what: String,
     },
     /// aya or the kernel refused the object.
-    #[error("the kernel did not load the programs: {source}")]
+    #[error("the kernel did not load the programs: {cause}")]
     Load {
         /// Why not, with the verifier's log.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A command on a map.
-    #[error("map {map}: cannot {verb}: {source}")]
+    #[error("map {map}: cannot {verb}: {cause}")]
     Map {
         /// The map.
         map: &'static str,
         /// What was to be done.
         verb: &'static str,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A pinned map is not what this program was built with.
     #[error(
@@ -86,26 +90,26 @@ pub enum Error {
         other: u32,
     },
     /// A program could not be attached.
-    #[error("interface {interface_index}: cannot attach in {mode} mode: {source}; {hint}")]
+    #[error("interface {interface_index}: cannot attach in {mode} mode: {cause}; {hint}")]
     Attach {
         /// The interface.
         interface_index: u32,
         /// How.
         mode: crate::Mode,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
         /// What to do.
         hint: &'static str,
     },
     /// The kernel was asked about an interface.
-    #[error("interface {interface}: cannot {verb}: {source}")]
+    #[error("interface {interface}: cannot {verb}: {cause}")]
     Interface {
         /// Its name or number.
         interface: String,
         /// What was to be done.
         verb: &'static str,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is one reader of drop events.
     #[error("somebody else follows the drops of instance {instance}: only one can")]
@@ -120,12 +124,12 @@ pub enum Error {
         what: String,
     },
     /// A program could not be run on a made packet.
-    #[error("cannot run {program} on a made packet: {source}")]
+    #[error("cannot run {program} on a made packet: {cause}")]
     Run {
         /// The program.
         program: &'static str,
         /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -135,19 +139,29 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { verb, path, source }
+        move |cause| Self::File { verb, path, cause }
+    }
+
+    /// What it comes to for whoever is not root.
+    pub(crate) fn for_others(self) -> Self {
+        match self {
+            Self::File { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+                Self::NotRoot
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn map(
         map: &'static str,
         verb: &'static str,
     ) -> impl FnOnce(io::Error) -> Self + use<> {
-        move |source| Self::Map { map, verb, source }
+        move |cause| Self::Map { map, verb, cause }
     }
 
-    pub(crate) fn load(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn load(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Load {
-            source: Box::new(source),
+            cause: Box::new(cause),
         }
     }
 }

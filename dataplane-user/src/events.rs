@@ -64,7 +64,7 @@ impl Events {
             Err(error) => Err(Error::Map {
                 map: NAME,
                 verb: "wait for events",
-                source: error.into(),
+                cause: error.into(),
             }),
         }
     }

@@ -11,7 +11,11 @@ use std::{fs::File, net::Ipv4Addr, path::Path};
 
 use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use aya_obj::programs::XdpAttachType;
-use inlay_core::{drop_reason::DropReason, flow::FlowKey, ids::VirtualIp};
+use bytes::Bytes;
+use inlay_core::{
+    drop_reason::DropReason, flow::FlowKey, ids::VirtualIp, tables::PortRecord,
+    wire::l4::SENDER_ASKS,
+};
 use serde::{Deserialize, Serialize};
 
 pub use packet::PacketView;
@@ -134,20 +138,22 @@ pub fn explain(pin_root: &Path, instance: &str, question: &Question) -> Result<E
 /// A source port that no flow of these addresses has, so that the rules are asked.
 fn unused_port(
     inspection: &Inspection,
-    port: &inlay_core::tables::PortRecord,
+    port: &PortRecord,
     question: &Question,
 ) -> Result<u16, Error> {
     const FIRST: u16 = 49_152;
+    let is_forwarding = port.flags & PortRecord::FORWARDING != 0;
+    let via = if is_forwarding { question.port + 1 } else { 0 };
     for candidate in FIRST..=u16::MAX {
         let ports = match question.protocol {
-            Protocol::Icmp => u32::from(candidate.to_be()),
+            Protocol::Icmp => u32::from(candidate.to_be()) | u32::from(SENDER_ASKS) << 16,
             Protocol::Tcp | Protocol::Udp => {
                 u32::from(candidate.to_be()) | u32::from(question.destination_port.to_be()) << 16
             }
         };
         let remote = VirtualIp::from_octets(question.to.octets());
         let protocol = packet::protocol_number(question.protocol);
-        let key = FlowKey::new(port.tag, protocol, port.virtual_ip, remote, ports, 0);
+        let key = FlowKey::new(port.tag, protocol, port.virtual_ip, remote, ports, via);
         if inspection.maps.flows.get(&key)?.is_none() {
             return Ok(candidate);
         }
@@ -174,10 +180,10 @@ fn prepare(inspection: &Inspection, interface_index: u32) -> Result<(), Error> {
 }
 
 /// Runs the program in the instance's namespace, whose routing it asks.
-fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Vec<u8>), Error> {
-    let error = |source| Error::Run {
+fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Bytes), Error> {
+    let error = |cause| Error::Run {
         program: OUTBOUND,
-        source: Box::new(source),
+        cause: Box::new(cause),
     };
     let path = inspection.set.programs().join(OUTBOUND);
     let program = Xdp::from_pin(path, XdpAttachType::Interface).map_err(error)?;
@@ -189,7 +195,7 @@ fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Vec<u8>), Error> 
     };
     let ran = program.test_run(options).map_err(error)?;
     result.truncate(ran.data_size_out as usize);
-    Ok((ran.return_value, result))
+    Ok((ran.return_value, result.into()))
 }
 
 /// What went in and what came out.

@@ -21,6 +21,7 @@ pub use drops::{DropCount, DropView};
 pub use flows::FlowView;
 pub use list::MapView;
 pub(crate) use list::Table;
+pub(crate) use list::type_name;
 pub use mappings::MappingView;
 pub use next_hops::NextHopView;
 pub use policies::{PolicyView, RuleView};
@@ -75,7 +76,7 @@ impl Inspection {
             .current()
             .filter(|set| set.directory.is_dir())
             .ok_or_else(not_loaded)?;
-        let maps = Maps::open(&set.directory, access)?;
+        let maps = Maps::open(&set.directory, access).map_err(Error::for_others)?;
         let (labels, report) = (Labels::read(instance)?, Report::read(instance)?);
         Ok(Self {
             pins,

@@ -1,7 +1,11 @@
 //! Names for the numbers in the maps, for whoever shows them to people. The agent writes them beside its
 //! state; the dataplane never reads them, and without them there are numbers.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +79,7 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// What else the agent wrote beside the labels.
+/// What the agent says of itself, beside the labels.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Report {
@@ -106,7 +110,7 @@ impl Report {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn read(instance: &str) -> Result<Self, Error> {
-        read(instance)
+        read(&run_directory(instance).join("status.json"))
     }
 
     /// The groups of a set, like `default+web`; its number where they are not known.
@@ -121,12 +125,11 @@ impl Report {
     }
 }
 
-/// Reads what of `T` is in the labels' file; its defaults where there is no file.
-fn read<T: Default + for<'a> Deserialize<'a>>(instance: &str) -> Result<T, Error> {
-    let path = Labels::path(instance);
-    let text = match fs::read(&path) {
+/// Reads `T` from a file; its defaults where there is none.
+fn read<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, Error> {
+    let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
-        text => text.map_err(Error::file("read", &path))?,
+        text => text.map_err(Error::file("read", path))?,
     };
     serde_json::from_slice(&text)
         .map_err(io::Error::from)
@@ -145,7 +148,7 @@ impl Labels {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn read(instance: &str) -> Result<Self, Error> {
-        read(instance)
+        read(&Self::path(instance))
     }
 
     /// Writes them whole: who reads meanwhile gets the old ones or these.

@@ -95,6 +95,9 @@ macro_rules! maps {
         /// Names of all maps that have a typed handle.
         pub const NAMES: &[&str] = &[$($name),*];
 
+        /// What each of them holds, in the order of [`NAMES`].
+        pub const TEXTS: &[&str] = &[$(concat!($($doc),+)),*];
+
         /// The maps of one set.
         #[derive(Debug)]
         pub struct Maps {

@@ -61,14 +61,14 @@ impl Interface {
 /// # Errors
 /// Where there is none.
 pub fn interface(index: u32) -> Result<Interface, Error> {
-    let source = |source| Error::Interface {
+    let error = |cause| Error::Interface {
         interface: index.to_string(),
         verb: "ask for it",
-        source,
+        cause,
     };
     ask(&request(index))
         .and_then(|answer| parse(&answer))
-        .map_err(source)
+        .map_err(error)
 }
 
 /// What this network namespace calls the one that is open as `fd`, where it has a number for it.
@@ -96,7 +96,7 @@ pub fn interface_index(name: &str) -> Result<u32, Error> {
     nix::net::if_::if_nametoindex(name).map_err(|error| Error::Interface {
         interface: name.to_owned(),
         verb: "find it",
-        source: error.into(),
+        cause: error.into(),
     })
 }
 

@@ -77,10 +77,10 @@ pub fn set(interface: &str, feature: Feature, is_on: bool) -> Result<(), Error> 
 
 fn error(interface: &str, verb: &'static str) -> impl FnOnce(io::Error) -> Error {
     let interface = interface.to_owned();
-    move |source| Error::Interface {
+    move |cause| Error::Interface {
         interface,
         verb,
-        source,
+        cause,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use aya::maps::MapInfo;
+use aya::maps::{MapInfo, MapType};
 use aya_obj::generated::bpf_map_type;
 
 use crate::{Error, OBJECT};
@@ -54,6 +54,15 @@ impl Shape {
         Ok(shape.normal())
     }
 
+    /// The type, as `bpftool` calls it.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        let known = bpf_map_type::try_from(self.map_type).ok();
+        let known = known.and_then(|map_type| MapType::try_from(map_type).ok());
+        let name = known.map(|map_type| crate::inspect::type_name(&format!("{map_type:?}")));
+        name.unwrap_or_else(|| self.map_type.to_string())
+    }
+
     /// Without what the kernel adds.
     fn normal(self) -> Self {
         if self.map_type == bpf_map_type::BPF_MAP_TYPE_DEVMAP as u32 {
@@ -93,6 +102,12 @@ impl Schema {
     /// The names, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.shapes.keys().map(String::as_str)
+    }
+
+    /// The shape of a map.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<Shape> {
+        self.shapes.get(name).copied()
     }
 
     /// Equal for equal schemas, whoever compiled this: FNV-1a, since std's own hash may change.

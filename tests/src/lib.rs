@@ -3,7 +3,11 @@
 //! A row is run through the core in user space (`tests/rows_core.rs`) and through the loaded programs
 //! (`tests/rows_kernel.rs`); both must give the verdict, the bytes and the counters that it says.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a failed unwrap is a failed test"
+)]
 
 pub mod dataplane;
 pub mod fuzz;

@@ -4,7 +4,7 @@ use inlay_tests::{rows, user_space::UserSpace};
 use std::collections::BTreeSet;
 
 /// So many rows at least: a topic that is lost would show.
-const ROWS_MIN: usize = 250;
+const ROWS_MIN: usize = 400;
 
 #[test]
 fn every_row_holds_in_the_core() {

@@ -31,11 +31,17 @@ fn without_loss(topology: &Topology, disturb: impl FnOnce() -> Result<()>) -> Re
         let there = scope.spawn(|| ping(&hosts.red_a, B));
         let back = scope.spawn(|| ping(&hosts.red_b, A));
         disturb()?;
-        ensure!(!there.is_finished() && !back.is_finished(), "the pings ended before the disturbance");
+        ensure!(
+            !there.is_finished() && !back.is_finished(),
+            "the pings ended before the disturbance"
+        );
         Ok((there.join().unwrap()?, back.join().unwrap()?))
     })?;
     for text in [there, back] {
-        ensure!(text.contains(" 2000 received"), "not every ping was answered: {text}");
+        ensure!(
+            text.contains(" 2000 received"),
+            "not every ping was answered: {text}"
+        );
     }
     Ok(())
 }
@@ -45,7 +51,12 @@ fn connection(topology: &Topology, l4_port: u16) -> Result<(TcpStream, TcpStream
     pair(&topology.hosts.red_a, &topology.hosts.red_b, B, l4_port)
 }
 
-fn pair(from: &Namespace, at: &Namespace, to: Ipv4Addr, l4_port: u16) -> Result<(TcpStream, TcpStream)> {
+fn pair(
+    from: &Namespace,
+    at: &Namespace,
+    to: Ipv4Addr,
+    l4_port: u16,
+) -> Result<(TcpStream, TcpStream)> {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, l4_port);
     let listener = at.run(|| Ok(TcpListener::bind(any)?))?;
     let client = probe::connect(from, SocketAddrV4::new(to, l4_port), PATIENCE)?;
@@ -66,9 +77,14 @@ fn passes(from: &mut TcpStream, to: &mut TcpStream) -> Result<bool> {
 
 #[test]
 fn every_row_is_as_expected() -> Result<()> {
-    let Some(topology) = Topology::up("every_row_is_as_expected")? else { return Ok(()) };
+    let Some(topology) = Topology::up("every_row_is_as_expected")? else {
+        return Ok(());
+    };
     let reports: Vec<_> = rows().iter().map(|row| row.run(&topology.hosts)).collect();
-    let failed: Vec<_> = reports.iter().filter(|report| !report.outcome.passed).collect();
+    let failed: Vec<_> = reports
+        .iter()
+        .filter(|report| !report.outcome.passed)
+        .collect();
     ensure!(failed.is_empty(), "{failed:#?}");
     Ok(())
 }
@@ -92,12 +108,20 @@ fn killed_agents_are_not_missed_and_new_ones_adopt() -> Result<()> {
 
 #[test]
 fn programs_are_replaced_without_loss() -> Result<()> {
-    let Some(topology) = Topology::up("programs_are_replaced_without_loss")? else { return Ok(()) };
+    let Some(topology) = Topology::up("programs_are_replaced_without_loss")? else {
+        return Ok(());
+    };
     let before = attached_programs(&topology.hosts.host1)?;
     without_loss(&topology, || topology.start_agent("host1"))?;
     let after = attached_programs(&topology.hosts.host1)?;
-    ensure!(before.len() == 4 && after.len() == 4, "three ports and an uplink: {before:?} {after:?}");
-    ensure!(before.iter().all(|program| !after.contains(program)), "{before:?} {after:?}");
+    ensure!(
+        before.len() == 4 && after.len() == 4,
+        "three ports and an uplink: {before:?} {after:?}"
+    );
+    ensure!(
+        before.iter().all(|program| !after.contains(program)),
+        "{before:?} {after:?}"
+    );
     Ok(())
 }
 
@@ -106,7 +130,10 @@ fn attached_programs(host: &Namespace) -> Result<Vec<String>> {
     let text = host.output("ip -d link show")?;
     let mut programs = Vec::new();
     for line in text.lines().filter(|line| line.contains("prog/xdp id")) {
-        let number = line.split_whitespace().skip_while(|word| *word != "id").nth(1);
+        let number = line
+            .split_whitespace()
+            .skip_while(|word| *word != "id")
+            .nth(1);
         programs.push(number.context("a number")?.to_owned());
     }
     Ok(programs)
@@ -123,27 +150,43 @@ fn a_revoked_rule_cuts_an_established_flow() -> Result<()> {
     let other = r#"{ protocol: tcp, ports: 8090, peer: "group:default" }"#;
     topology.edit("host2", rule, other)?;
     let drops = Drops::of("host2", "red", "inbound", "security-group")?;
-    ensure!(!passes(&mut client, &mut server)?, "the flow outlives its rule");
+    ensure!(
+        !passes(&mut client, &mut server)?,
+        "the flow outlives its rule"
+    );
     ensure!(drops.since()? > 0, "nothing was counted");
     topology.edit("host2", other, rule)?;
     server.set_read_timeout(Some(PATIENCE))?;
     let mut byte = [0];
-    server.read_exact(&mut byte).context("what waited arrives when the rule is back")?;
+    server
+        .read_exact(&mut byte)
+        .context("what waited arrives when the rule is back")?;
     Ok(())
 }
 
 #[test]
 fn a_file_with_mistakes_is_refused_and_what_ran_goes_on() -> Result<()> {
-    let Some(topology) = Topology::up("a_file_with_mistakes_is_refused_and_what_ran_goes_on")? else {
+    let Some(topology) = Topology::up("a_file_with_mistakes_is_refused_and_what_ran_goes_on")?
+    else {
         return Ok(());
     };
     let before = topology.revision("host1");
     topology.write("host1", "addresses: [10.0.1.12]", "addresses: [10.9.1.12]")?;
     let is_told = || topology.log("host1").contains("10.9.1.12");
     wait_for("a problem in the log", PATIENCE, is_told).with_context(|| topology.log("host1"))?;
-    ensure!(topology.log("host1").contains("host1.yaml:"), "{}", topology.log("host1"));
-    ensure!(topology.revision("host1") == before, "a refused file was applied");
-    ensure!(probe::ping(&topology.hosts.red_a, &B.to_string(), "", 3)?, "what ran does not go on");
+    ensure!(
+        topology.log("host1").contains("host1.yaml:"),
+        "{}",
+        topology.log("host1")
+    );
+    ensure!(
+        topology.revision("host1") == before,
+        "a refused file was applied"
+    );
+    ensure!(
+        probe::ping(&topology.hosts.red_a, &B.to_string(), "", 3)?,
+        "what ran does not go on"
+    );
     topology.write("host1", "addresses: [10.9.1.12]", "addresses: [10.0.1.12]")
 }
 
@@ -156,10 +199,20 @@ fn a_port_that_goes_and_comes_back_works_again() -> Result<()> {
     hosts.host1.output("ip link del red-a")?;
     make_node_link(&hosts.host1, "red-a", "0a", A)?;
     let reached = || probe::ping(&hosts.red_a, &B.to_string(), "", 1).unwrap_or(false);
-    wait_for("red-a to reach red-b again", Duration::from_secs(10), reached)
-        .with_context(|| topology.log("host1"))?;
-    ensure!(probe::ping(&hosts.red_a, &C.to_string(), "", 3)?, "other subnet");
-    ensure!(probe::ping(&hosts.blue_a, &B.to_string(), "", 3)?, "blue was not concerned");
+    wait_for(
+        "red-a to reach red-b again",
+        Duration::from_secs(10),
+        reached,
+    )
+    .with_context(|| topology.log("host1"))?;
+    ensure!(
+        probe::ping(&hosts.red_a, &C.to_string(), "", 3)?,
+        "other subnet"
+    );
+    ensure!(
+        probe::ping(&hosts.blue_a, &B.to_string(), "", 3)?,
+        "blue was not concerned"
+    );
     Ok(())
 }
 
@@ -187,12 +240,17 @@ fn make_node_link(host: &Namespace, node: &str, letter: &str, address: Ipv4Addr)
 /// to a host that no longer has it.
 #[test]
 fn flows_follow_a_node_that_moves() -> Result<()> {
-    let Some(topology) = Topology::up("flows_follow_a_node_that_moves")? else { return Ok(()) };
+    let Some(topology) = Topology::up("flows_follow_a_node_that_moves")? else {
+        return Ok(());
+    };
     let hosts = &topology.hosts;
     let client = hosts.red_a.run(|| Ok(UdpSocket::bind((A, 9100))?))?;
     client.connect((B, 9000))?;
     client.set_read_timeout(Some(Duration::from_millis(5)))?;
-    ensure!(echoes_within(hosts, &client, PATIENCE)?.is_some(), "it works at first");
+    ensure!(
+        echoes_within(hosts, &client, PATIENCE)?.is_some(),
+        "it works at first"
+    );
     hosts.host2.output("ip link del red-b")?;
     make_node_link(&hosts.host1, "red-b", "0b", B)?;
     let (from, to) = ("{ name: red-b, host: host2,", "{ name: red-b, host: host1,");
@@ -200,9 +258,18 @@ fn flows_follow_a_node_that_moves() -> Result<()> {
     topology.edit("host1", from, to)?;
     let took = echoes_within(hosts, &client, PATIENCE)?;
     let took = took.context("the flow does not follow")?;
-    ensure!(took <= Duration::from_millis(100), "the flow followed after {took:?}");
-    ensure!(probe::ping(&hosts.red_c, &B.to_string(), "", 3)?, "from the host that it left");
-    ensure!(probe::ping(&hosts.blue_a, &B.to_string(), "", 3)?, "blue's node of that address stays");
+    ensure!(
+        took <= Duration::from_millis(100),
+        "the flow followed after {took:?}"
+    );
+    ensure!(
+        probe::ping(&hosts.red_c, &B.to_string(), "", 3)?,
+        "from the host that it left"
+    );
+    ensure!(
+        probe::ping(&hosts.blue_a, &B.to_string(), "", 3)?,
+        "blue's node of that address stays"
+    );
     Ok(())
 }
 
@@ -212,7 +279,9 @@ fn echoes_within(
     client: &UdpSocket,
     deadline: Duration,
 ) -> Result<Option<Duration>> {
-    let server = hosts.red_b.run(|| Ok(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 9000))?))?;
+    let server = hosts
+        .red_b
+        .run(|| Ok(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 9000))?))?;
     server.set_nonblocking(true)?;
     let start = Instant::now();
     let mut buffer = [0; 64];
@@ -231,7 +300,8 @@ fn echoes_within(
 
 #[test]
 fn a_port_that_floods_the_flow_table_leaves_others_alone() -> Result<()> {
-    let Some(topology) = Topology::up("a_port_that_floods_the_flow_table_leaves_others_alone")? else {
+    let Some(topology) = Topology::up("a_port_that_floods_the_flow_table_leaves_others_alone")?
+    else {
         return Ok(());
     };
     let hosts = &topology.hosts;
@@ -246,21 +316,28 @@ fn a_port_that_floods_the_flow_table_leaves_others_alone() -> Result<()> {
         }
     }
     let own = flows_of("host1", "red-a")?;
-    ensure!(own > 1000 && own <= 4096, "red-a has {own} flows, its share is 4,096");
-    ensure!(flows_of("host1", "blue-a")? >= others, "blue lost flows to red");
-    ensure!(passes(&mut blue_client, &mut blue_server)? && passes(&mut blue_server, &mut blue_client)?);
+    ensure!(
+        own > 1000 && own <= 4096,
+        "red-a has {own} flows, its share is 4,096"
+    );
+    ensure!(
+        flows_of("host1", "blue-a")? >= others,
+        "blue lost flows to red"
+    );
+    ensure!(
+        passes(&mut blue_client, &mut blue_server)? && passes(&mut blue_server, &mut blue_client)?
+    );
     ensure!(passes(&mut d_client, &mut d_server)? && passes(&mut d_server, &mut d_client)?);
     Ok(())
 }
 
+/// Floods from `first`, or from a source port of its own, which makes a new flow.
 fn send_flood(at: &Namespace, first: &UdpSocket, round: Option<u32>, l4_port: u16) -> Result<()> {
-    match round {
-        None => drop(first.send_to(b"flood", (B, l4_port))?),
-        // A new source port makes a new flow.
-        Some(_) => {
-            let socket = at.run(|| Ok(UdpSocket::bind((A, 0))?))?;
-            socket.send_to(b"flood", (B, l4_port))?;
-        }
-    }
-    Ok(())
+    let sent = if round.is_none() {
+        first.send_to(b"flood", (B, l4_port))
+    } else {
+        at.run(|| Ok(UdpSocket::bind((A, 0))?))?
+            .send_to(b"flood", (B, l4_port))
+    };
+    sent.map(drop).context("send")
 }

@@ -9,6 +9,7 @@ use common::{
     interface, interfaces, state, tag,
 };
 use inlay_agent::interface::Interfaces;
+use inlay_dataplane::image::Image;
 
 #[test]
 fn of_two_colliding_interfaces_the_one_in_use_stays() {
@@ -112,4 +113,90 @@ fn what_changes_goes_to_other_places() {
         "both are in use"
     );
     assert_eq!(back.networks[&again.network].epoch, 3);
+}
+
+/// A flow is decided by all of these, so that a change of any has the flows of its network, and of no
+/// other, decided anew.
+#[test]
+fn what_a_flow_depends_on_has_its_network_decided_anew() {
+    let actual = example().image;
+    let epoch = |image: &Image, vni: u32| {
+        let network = image
+            .networks
+            .values()
+            .find(|network| network.tag == tag(vni));
+        network.unwrap().epoch
+    };
+    let rows = [
+        ("nothing", "", "", [1, 1]),
+        ("a description", "the shop", "the store", [1, 1]),
+        (
+            "a host that nobody is on",
+            "hosts:",
+            "hosts:\n  - { name: host3, prefix: \"2001:db8:0:3::/64\" }",
+            [1, 1],
+        ),
+        (
+            "the prefix of a host",
+            "2001:db8:0:2::/64",
+            "2001:db8:0:9::/64",
+            [2, 2],
+        ),
+        (
+            "the host's own prefix",
+            "2001:db8:0:1::/64",
+            "2001:db8:0:9::/64",
+            [2, 2],
+        ),
+        (
+            "where a node is",
+            "host: host2\n        addresses: [10.0.1.11]",
+            "host: host3\n        addresses: [10.0.1.11]",
+            [2, 1],
+        ),
+        (
+            "a node's address",
+            "addresses: [10.0.1.11]",
+            "addresses: [10.0.1.12]",
+            [2, 1],
+        ),
+        (
+            "a node's groups",
+            "mac: \"02:00:00:00:aa:0b\"",
+            "mac: \"02:00:00:00:aa:0b\"\n        security_groups: [ping-only]",
+            [2, 1],
+        ),
+        (
+            "a rule",
+            "icmp: { type: 8, code: 0 }",
+            "icmp: { type: 8 }",
+            [2, 1],
+        ),
+        ("an entry of an ACL", "ports: 23", "ports: 24", [2, 1]),
+        ("a route", "10.0.99.7/32", "10.0.99.8/32", [2, 1]),
+        ("a subnet", "cidr: 10.0.2.0/24", "cidr: 10.0.2.0/25", [2, 1]),
+        (
+            "the forwarder",
+            "host: host2\n        addresses: [10.0.2.10]",
+            "host: host3\n        addresses: [10.0.2.10]",
+            [2, 1],
+        ),
+    ];
+    for (name, from, to, expected) in rows {
+        let mut yaml = EXAMPLE.replacen(from, to, 1);
+        if to.contains("host: host3") {
+            yaml = yaml.replacen(
+                "hosts:",
+                "hosts:\n  - { name: host3, prefix: \"2001:db8:0:3::/64\" }",
+                1,
+            );
+        }
+        assert!(from.is_empty() || yaml != EXAMPLE, "{name}");
+        let image = compiled(&state(&yaml), &here(), &[&actual]).image;
+        assert_eq!(
+            [epoch(&image, RED), epoch(&image, 0xbb)],
+            expected,
+            "{name}"
+        );
+    }
 }

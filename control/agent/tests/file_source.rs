@@ -57,11 +57,17 @@ async fn each_content_is_told_once_however_it_is_written() {
     // As an editor does.
     fs::rename(&other, &file).unwrap();
     let last = revision(variant(2).as_bytes());
-    assert_eq!(told_until(&mut source, &last).await, [last.clone()]);
+    assert_eq!(
+        told_until(&mut source, &last).await,
+        *std::slice::from_ref(&last)
+    );
     // Its directory is watched, so that a file that was replaced is watched on.
     fs::write(&file, variant(3)).unwrap();
     let last = revision(variant(3).as_bytes());
-    assert_eq!(told_until(&mut source, &last).await, [last.clone()]);
+    assert_eq!(
+        told_until(&mut source, &last).await,
+        *std::slice::from_ref(&last)
+    );
 }
 
 #[tokio::test]

@@ -78,14 +78,18 @@ fn text(drop: &DropView) -> String {
         .as_ref()
         .map(|rule| format!(", rule {rule}"))
         .unwrap_or_default();
+    let packet = match (&drop.protocol, &drop.source, &drop.destination) {
+        (Some(protocol), Some(source), Some(destination)) => {
+            let protocol = output::with(protocol, drop.icmp.as_ref());
+            format!("{protocol} {source} > {destination}, ")
+        }
+        _ => String::new(),
+    };
     format!(
-        "{} {:<8} {network}/{} {} {} > {}, {} bytes: {}{rule}",
+        "{} {:<8} {network}/{} {packet}{} bytes: {}{rule}",
         time_of_day(drop.unix_time_ms),
         drop.direction,
         output::or_dash(port),
-        drop.protocol,
-        drop.source,
-        drop.destination,
         drop.len_bytes,
         drop.reason,
     )

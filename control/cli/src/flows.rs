@@ -53,7 +53,7 @@ fn row(flow: &FlowView) -> Vec<String> {
     vec![
         output::name_or(flow.network.as_ref(), flow.vni),
         output::name_or(flow.port.as_ref(), flow.port_slot),
-        flow.protocol.clone(),
+        output::with(&flow.protocol, flow.icmp.as_ref()),
         flow.local.clone(),
         flow.remote.clone(),
         flow.origin.to_owned(),

@@ -82,6 +82,11 @@ pub(crate) fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
+/// A word, and another where there is one.
+pub(crate) fn with(first: &str, second: Option<&String>) -> String {
+    second.map_or_else(|| first.to_owned(), |second| format!("{first} {second}"))
+}
+
 /// Bytes as people read them.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

@@ -22,8 +22,14 @@ pub fn node<T: Tables>(
         return Ok(());
     }
     if port.flags & PortRecord::MORE_ADDRESSES != 0 {
-        let key = MappingKey { tag: port.tag, virtual_ip: source };
-        if tables.mapping(&key).is_some_and(|mapping| mapping.port == slot) {
+        let key = MappingKey {
+            tag: port.tag,
+            virtual_ip: source,
+        };
+        if tables
+            .mapping(&key)
+            .is_some_and(|mapping| mapping.port == slot)
+        {
             return Ok(());
         }
     }
@@ -46,19 +52,36 @@ pub fn host<T: Tables>(tables: &T, source: &SubstrateAddress) -> Result<Sender, 
     if source.virtual_ip.is_not_unicast() {
         return Err(DropReason::NotUnicast);
     }
-    let key = MappingKey { tag: source.tag, virtual_ip: source.virtual_ip };
+    let key = MappingKey {
+        tag: source.tag,
+        virtual_ip: source.virtual_ip,
+    };
     let mapping = tables.mapping(&key);
     let home = mapping.and_then(|mapping| tables.host_prefix(mapping.host));
     if home == Some(source.prefix) {
-        return Ok(Sender { mapping, is_home: true });
+        return Ok(Sender {
+            mapping,
+            is_home: true,
+        });
     }
     if is_forwarder(tables, source.prefix, source) {
-        return Ok(Sender { mapping, is_home: false });
+        return Ok(Sender {
+            mapping,
+            is_home: false,
+        });
     }
-    Err(if mapping.is_some() { DropReason::ForgedSource } else { DropReason::UnknownSource })
+    Err(if mapping.is_some() {
+        DropReason::ForgedSource
+    } else {
+        DropReason::UnknownSource
+    })
 }
 
 #[inline(always)]
 fn is_forwarder<T: Tables>(tables: &T, prefix: HostPrefix, address: &SubstrateAddress) -> bool {
-    tables.is_forwarder(&ForwarderKey { prefix, tag: address.tag, reserved: 0 })
+    tables.is_forwarder(&ForwarderKey {
+        prefix,
+        tag: address.tag,
+        reserved: 0,
+    })
 }

@@ -60,19 +60,27 @@ pub struct Inbound {
 /// From a node.
 #[inline(always)]
 pub fn outbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) -> Fast<Outbound> {
-    let Some(slot) = tables.device(frame.interface_index) else { return Fast::Decline };
-    let Some(port) = tables.port(slot) else { return Fast::Decline };
+    let Some(slot) = tables.device(frame.interface_index) else {
+        return Fast::Decline;
+    };
+    let Some(port) = tables.port(slot) else {
+        return Fast::Decline;
+    };
     if slot >= PORTS_MAX || port.interface_index != frame.interface_index {
         return Fast::Decline;
     }
-    let Some(ethernet) = ethernet::Header::read(packet) else { return Fast::Decline };
+    let Some(ethernet) = ethernet::Header::read(packet) else {
+        return Fast::Decline;
+    };
     if ethernet.ether_type != ether_type::IPV4 || ethernet.destination.is_group() {
         return Fast::Decline;
     }
     if ethernet.source != port.mac {
         return Fast::Drop(port.network, DropReason::SpoofedMac);
     }
-    let Ok(header) = parse::ipv4(packet, frame) else { return Fast::Decline };
+    let Ok(header) = parse::ipv4(packet, frame) else {
+        return Fast::Decline;
+    };
     if header.source != port.virtual_ip && port.flags == 0 {
         return Fast::Drop(port.network, DropReason::SpoofedAddress);
     }
@@ -122,9 +130,20 @@ fn established<T: Tables>(
         header.ttl -= 1;
     }
     let next_hop = forward::remembered(tables.next_hop(record.host)?, now)?;
-    let Resolved::Neighbour { destination, source, device } = next_hop else { return None };
+    let Resolved::Neighbour {
+        destination,
+        source,
+        device,
+    } = next_hop
+    else {
+        return None;
+    };
     tables.count_port(slot, Direction::Outbound, u32::from(header.total_length));
-    let from = SubstrateAddress { prefix: port.host_prefix, tag: port.tag, virtual_ip: header.source };
+    let from = SubstrateAddress {
+        prefix: port.host_prefix,
+        tag: port.tag,
+        virtual_ip: header.source,
+    };
     let to = SubstrateAddress {
         prefix: record.outbound_prefix,
         tag: port.tag,
@@ -132,7 +151,11 @@ fn established<T: Tables>(
     };
     let mut inlay = translate::inlay(&header, transport.ports, from, to);
     (inlay.destination_mac, inlay.source_mac) = (destination, source);
-    Some(Outbound { inlay, device, network: port.network })
+    Some(Outbound {
+        inlay,
+        device,
+        network: port.network,
+    })
 }
 
 /// The ports of a whole TCP or UDP header that moves no state.
@@ -152,7 +175,11 @@ fn settled(
         return None;
     }
     let transport = Transport::read(packet, offset, protocol)?;
-    if transport.flags.is_plain() { Some(transport) } else { None }
+    if transport.flags.is_plain() {
+        Some(transport)
+    } else {
+        None
+    }
 }
 
 /// Whether the flow is decided for `direction`, under what is in force.
@@ -198,7 +225,12 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
     if !is_inlaid {
         return None;
     }
-    let transport = settled(packet, SUBSTRATE_L4, header.next_header, header.payload_length)?;
+    let transport = settled(
+        packet,
+        SUBSTRATE_L4,
+        header.next_header,
+        header.payload_length,
+    )?;
     let key = FlowKey::new(
         local.tag,
         header.next_header,
@@ -217,7 +249,14 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
     if port.tag != local.tag {
         return None;
     }
-    check(tables, &flow, &record, port, Direction::Inbound, tables.now())?;
+    check(
+        tables,
+        &flow,
+        &record,
+        port,
+        Direction::Inbound,
+        tables.now(),
+    )?;
     let total_length = header.payload_length + ipv4::LEN as u16;
     tables.count_port(record.port, Direction::Inbound, u32::from(total_length));
     let substrate = parse::Substrate {
@@ -229,5 +268,9 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
         payload_length: header.payload_length,
     };
     let restore = translate::restore(&substrate, port.mac);
-    Some(Inbound { restore, port: record.port, network: port.network })
+    Some(Inbound {
+        restore,
+        port: record.port,
+        network: port.network,
+    })
 }

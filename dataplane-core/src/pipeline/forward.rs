@@ -33,7 +33,12 @@ pub fn remembered(next_hop: &NextHop, now: Tick) -> Option<Resolved> {
 
 #[inline(always)]
 fn remember(next_hop: &NextHop, resolved: &Resolved, now: Tick) {
-    if let Resolved::Neighbour { destination, source, device } = resolved {
+    if let Resolved::Neighbour {
+        destination,
+        source,
+        device,
+    } = resolved
+    {
         let word = destination.0 | u64::from(*device) << 48;
         next_hop.destination_and_device.set(word);
         next_hop.source.set(source.0);
@@ -47,12 +52,16 @@ fn remember(next_hop: &NextHop, resolved: &Resolved, now: Tick) {
 #[inline(always)]
 fn next_hop<T: Tables>(tables: &T, record: &FlowRecord) -> Resolved {
     let now = tables.now();
-    let Some(cell) = tables.next_hop(record.host) else { return Resolved::Unreachable };
+    let Some(cell) = tables.next_hop(record.host) else {
+        return Resolved::Unreachable;
+    };
     if let Some(resolved) = remembered(cell, now) {
         return resolved;
     }
     let resolved = tables.resolve(record.outbound_prefix);
-    remember(cell, &resolved, now);
+    if tables.may_write() {
+        remember(cell, &resolved, now);
+    }
     resolved
 }
 
@@ -67,7 +76,11 @@ pub fn send<T: Tables>(
     mut inlay: Inlay,
 ) -> Result<Verdict, DropReason> {
     match next_hop(tables, &work.record) {
-        Resolved::Neighbour { destination, source, device } => {
+        Resolved::Neighbour {
+            destination,
+            source,
+            device,
+        } => {
             tables.trace(Step::NextHop, u64::from(device));
             (inlay.destination_mac, inlay.source_mac) = (destination, source);
             work.rewrite = Rewrite::Inlay(inlay);

@@ -35,13 +35,18 @@ impl Datagram {
     const fn key(&self) -> FragmentKey {
         let rest = (self.direction as u32) << 8 | self.protocol as u32;
         let datagram = (self.identification as u32) << 16 | rest;
-        FragmentKey { local: self.local, remote: self.remote, datagram }
+        FragmentKey {
+            local: self.local,
+            remote: self.remote,
+            datagram,
+        }
     }
 
     #[inline(always)]
     const fn place(&self) -> u32 {
         // The direction must not make a datagram and its answer share a place.
-        let mixed = self.identification as u32 ^ self.remote.0.rotate_left(7) ^ self.direction as u32;
+        let mixed =
+            self.identification as u32 ^ self.remote.0.rotate_left(7) ^ self.direction as u32;
         let hash = mixed.wrapping_mul(0x9e37_79b1) >> 16;
         self.slot * FRAGMENTS_PER_PORT + (hash & (FRAGMENTS_PER_PORT - 1))
     }
@@ -50,14 +55,21 @@ impl Datagram {
 /// Remembers the ports of a first fragment that was allowed.
 #[inline(always)]
 pub fn remember<T: Tables>(tables: &T, datagram: &Datagram, ports: u32) {
-    let record = FragmentRecord { key: datagram.key(), ports, seen: tables.now().0, used: 1 };
+    let record = FragmentRecord {
+        key: datagram.key(),
+        ports,
+        seen: tables.now().0,
+        used: 1,
+    };
     tables.put_fragment(datagram.place(), &record);
 }
 
 /// The ports of a later fragment.
 #[inline(always)]
 pub fn recall<T: Tables>(tables: &T, datagram: &Datagram) -> Result<u32, DropReason> {
-    let record = tables.fragment(datagram.place()).ok_or(DropReason::FragmentUnknown)?;
+    let record = tables
+        .fragment(datagram.place())
+        .ok_or(DropReason::FragmentUnknown)?;
     let age = tables.now().since(Tick(record.seen));
     if record.used == 0 || record.key != datagram.key() || age > LIFETIME_TICKS {
         return Err(DropReason::FragmentUnknown);

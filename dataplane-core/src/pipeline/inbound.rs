@@ -7,7 +7,8 @@ use crate::{
     pipeline::{
         Work, authorize,
         fragments::{self, Datagram},
-        locate, outbound::via,
+        locate,
+        outbound::via,
         parse::{self, SUBSTRATE_L4, Substrate},
         related,
         trace::Step,
@@ -35,7 +36,9 @@ pub fn inbound<T: Tables>(
     packet: &mut Packet<'_>,
     work: &mut Work,
 ) -> Result<Verdict, DropReason> {
-    let Some(ethernet) = ethernet::Header::read(packet) else { return Ok(Verdict::Pass) };
+    let Some(ethernet) = ethernet::Header::read(packet) else {
+        return Ok(Verdict::Pass);
+    };
     if ethernet.ether_type != ether_type::IPV6 {
         return Ok(Verdict::Pass);
     }
@@ -66,8 +69,14 @@ fn tenant<T: Tables>(
     header: ipv6::Header,
 ) -> Result<Verdict, DropReason> {
     let (local, remote) = (header.destination, header.source);
-    work.subject.key =
-        FlowKey::new(local.tag, header.next_header, local.virtual_ip, remote.virtual_ip, 0, 0);
+    work.subject.key = FlowKey::new(
+        local.tag,
+        header.next_header,
+        local.virtual_ip,
+        remote.virtual_ip,
+        0,
+        0,
+    );
     if u32::from(header.hop_limit) < config.hop_limit_min {
         return Err(DropReason::HopLimit);
     }
@@ -80,7 +89,10 @@ fn tenant<T: Tables>(
     }
     work.substrate = parse::substrate(packet, header)?;
     let sender = authorize::host(tables, &remote)?;
-    tables.trace(Step::FromHost, u64::from(sender.mapping.map_or(NONE, |mapping| mapping.host)));
+    tables.trace(
+        Step::FromHost,
+        u64::from(sender.mapping.map_or(NONE, |mapping| mapping.host)),
+    );
     let slot = receiver(tables, config, &sender, &header)?;
     tables.trace(Step::ToPort, u64::from(slot));
     let port = tables.port(slot).ok_or(DropReason::NotHere)?;
@@ -98,13 +110,21 @@ fn receiver<T: Tables>(
     header: &ipv6::Header,
 ) -> Result<u32, DropReason> {
     let tag = header.destination.tag;
-    let own = ForwarderKey { prefix: config.prefix, tag, reserved: 0 };
-    if sender.is_home && tables.is_forwarder(&own) {
-        if let Some(slot) = forwarding_port(tables, header) {
-            return Ok(slot);
-        }
+    let own = ForwarderKey {
+        prefix: config.prefix,
+        tag,
+        reserved: 0,
+    };
+    if sender.is_home
+        && tables.is_forwarder(&own)
+        && let Some(slot) = forwarding_port(tables, header)
+    {
+        return Ok(slot);
     }
-    let key = MappingKey { tag, virtual_ip: header.destination.virtual_ip };
+    let key = MappingKey {
+        tag,
+        virtual_ip: header.destination.virtual_ip,
+    };
     match tables.mapping(&key) {
         Some(mapping) if mapping.port != NONE => Ok(mapping.port),
         _ => Err(DropReason::NotHere),
@@ -127,8 +147,15 @@ fn forwarding_port<T: Tables>(tables: &T, header: &ipv6::Header) -> Option<u32> 
     if node == destination {
         return None;
     }
-    let mapping = tables.mapping(&MappingKey { tag, virtual_ip: node })?;
-    if mapping.port == NONE { None } else { Some(mapping.port) }
+    let mapping = tables.mapping(&MappingKey {
+        tag,
+        virtual_ip: node,
+    })?;
+    if mapping.port == NONE {
+        None
+    } else {
+        Some(mapping.port)
+    }
 }
 
 #[inline(always)]
@@ -145,7 +172,11 @@ const fn datagram(slot: u32, substrate: &Substrate) -> Datagram {
 
 #[inline(always)]
 fn l4_offset(substrate: &Substrate) -> usize {
-    if substrate.had_fragment { SUBSTRATE_L4 + ipv6::FRAGMENT_LEN } else { SUBSTRATE_L4 }
+    if substrate.had_fragment {
+        SUBSTRATE_L4 + ipv6::FRAGMENT_LEN
+    } else {
+        SUBSTRATE_L4
+    }
 }
 
 /// The transport header, its ports with the local one first; of a later fragment what its first had.
@@ -156,7 +187,11 @@ fn transport<T: Tables>(
     slot: u32,
     substrate: &Substrate,
 ) -> Result<Transport, DropReason> {
-    parse::check_payload(substrate.fragment, substrate.protocol, substrate.payload_length)?;
+    parse::check_payload(
+        substrate.fragment,
+        substrate.protocol,
+        substrate.payload_length,
+    )?;
     if substrate.fragment.offset() == 0 {
         let transport = Transport::read(packet, l4_offset(substrate), substrate.protocol);
         let transport = transport.ok_or(DropReason::Truncated)?;
@@ -164,7 +199,11 @@ fn transport<T: Tables>(
         return Ok(Transport { ports, ..transport });
     }
     let ports = fragments::recall(tables, &datagram(slot, substrate))?;
-    Ok(Transport { ports, flags: TcpFlags(TcpFlags::ACK), icmp: Icmp::Not })
+    Ok(Transport {
+        ports,
+        flags: TcpFlags(TcpFlags::ACK),
+        icmp: Icmp::Not,
+    })
 }
 
 #[inline(always)]
@@ -176,7 +215,10 @@ fn receive<T: Tables>(
     port: &PortRecord,
 ) -> Result<Verdict, DropReason> {
     let transport = transport(tables, packet, slot, &work.substrate)?;
-    let (local, remote) = (work.substrate.header.destination, work.substrate.header.source);
+    let (local, remote) = (
+        work.substrate.header.destination,
+        work.substrate.header.source,
+    );
     let via = via(slot, port);
     let key = FlowKey::new(
         local.tag,
@@ -215,17 +257,28 @@ fn substrate_error<T: Tables>(
     work: &mut Work,
     header: &ipv6::Header,
 ) -> Result<Verdict, DropReason> {
-    let window = packet.window::<{ icmp::LEN }>(SUBSTRATE_L4).ok_or(DropReason::Truncated)?;
+    let window = packet
+        .window::<{ icmp::LEN }>(SUBSTRATE_L4)
+        .ok_or(DropReason::Truncated)?;
     let (kind, word) = (window.u8::<0>(), u32::from_be(window.u32::<4>()));
-    let window = packet.window::<{ ipv6::LEN }>(QUOTED).ok_or(DropReason::Truncated)?;
+    let window = packet
+        .window::<{ ipv6::LEN }>(QUOTED)
+        .ok_or(DropReason::Truncated)?;
     let quoted = ipv6::Header::of(&window);
     if quoted.source != header.destination || quoted.destination.tag != quoted.source.tag {
         return Err(DropReason::Unsolicited);
     }
     let payload = quoted_payload(packet, quoted, &mut work.substrate)?;
-    let growth = if work.substrate.had_fragment { FRAGMENT_GROWTH } else { GROWTH };
+    let growth = if work.substrate.had_fragment {
+        FRAGMENT_GROWTH
+    } else {
+        GROWTH
+    };
     let error = icmp::Error::from_icmpv6(kind, word, growth).ok_or(DropReason::Unsolicited)?;
-    let key = MappingKey { tag: quoted.source.tag, virtual_ip: quoted.source.virtual_ip };
+    let key = MappingKey {
+        tag: quoted.source.tag,
+        virtual_ip: quoted.source.virtual_ip,
+    };
     let mapping = tables.mapping(&key).ok_or(DropReason::NotHere)?;
     let port = tables.port(mapping.port).ok_or(DropReason::NotHere)?;
     (work.subject.port, work.subject.network) = (mapping.port, port.network);
@@ -258,15 +311,21 @@ fn quoted_payload(
         payload_length: quoted.payload_length.min(u16::MAX - ipv4::LEN as u16),
     };
     if quoted.next_header == ipv6::FRAGMENT {
-        let window = packet.window::<{ ipv6::FRAGMENT_LEN }>(QUOTED_L4).ok_or(DropReason::Truncated)?;
+        let window = packet
+            .window::<{ ipv6::FRAGMENT_LEN }>(QUOTED_L4)
+            .ok_or(DropReason::Truncated)?;
         let fragment = ipv6::Fragment::of(&window).ok_or(DropReason::Unsolicited)?;
         substrate.protocol = fragment.next_header;
         substrate.fragment = fragment.fragment;
         substrate.identification = fragment.identification;
         substrate.had_fragment = true;
-        substrate.payload_length = substrate.payload_length.saturating_sub(ipv6::FRAGMENT_LEN as u16);
+        substrate.payload_length = substrate
+            .payload_length
+            .saturating_sub(ipv6::FRAGMENT_LEN as u16);
     }
-    let window = packet.window::<8>(quoted_l4(substrate)).ok_or(DropReason::Truncated)?;
+    let window = packet
+        .window::<8>(quoted_l4(substrate))
+        .ok_or(DropReason::Truncated)?;
     let mut payload = window.u64::<0>();
     let checksum = translate::restored_checksum(substrate);
     if checksum.protocol == UDP {
@@ -278,7 +337,11 @@ fn quoted_payload(
 
 #[inline(always)]
 fn quoted_l4(substrate: &Substrate) -> usize {
-    if substrate.had_fragment { QUOTED_L4 + ipv6::FRAGMENT_LEN } else { QUOTED_L4 }
+    if substrate.had_fragment {
+        QUOTED_L4 + ipv6::FRAGMENT_LEN
+    } else {
+        QUOTED_L4
+    }
 }
 
 /// Whether the quoted packet is of a flow of the node.

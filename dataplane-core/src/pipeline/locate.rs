@@ -28,14 +28,24 @@ pub fn destination<T: Tables>(
 ) -> Result<Place, DropReason> {
     if subnet.contains(destination) {
         let mapping = node(tables, subnet.tag, destination)?;
-        return Ok(Place { mapping, is_routed: false });
+        return Ok(Place {
+            mapping,
+            is_routed: false,
+        });
     }
     let mapping = node(tables, subnet.tag, next_node(tables, subnet, destination)?)?;
-    Ok(Place { mapping, is_routed: true })
+    Ok(Place {
+        mapping,
+        is_routed: true,
+    })
 }
 
 #[inline(always)]
-fn node<T: Tables>(tables: &T, tag: Tag, virtual_ip: VirtualIp) -> Result<MappingRecord, DropReason> {
+fn node<T: Tables>(
+    tables: &T,
+    tag: Tag,
+    virtual_ip: VirtualIp,
+) -> Result<MappingRecord, DropReason> {
     let mapping = tables.mapping(&MappingKey { tag, virtual_ip });
     let mapping = mapping.ok_or(DropReason::UnknownDestination)?;
     tables.trace(Step::Destination, u64::from(mapping.host));
@@ -50,8 +60,13 @@ pub fn next_node<T: Tables>(
     destination: VirtualIp,
 ) -> Result<VirtualIp, DropReason> {
     let route = search(tables, subnet.routes, destination.number()).ok_or(DropReason::NoRoute)?;
-    let target = tables.route_target(route.value).ok_or(DropReason::NoRoute)?;
-    tables.trace(Step::Route, u64::from(target.kind) | u64::from(target.virtual_ip.0) << 32);
+    let target = tables
+        .route_target(route.value)
+        .ok_or(DropReason::NoRoute)?;
+    tables.trace(
+        Step::Route,
+        u64::from(target.kind) | u64::from(target.virtual_ip.0) << 32,
+    );
     match target.kind {
         RouteKind::LOCAL => Ok(destination),
         RouteKind::VIA_NODE => Ok(target.virtual_ip),
@@ -62,11 +77,19 @@ pub fn next_node<T: Tables>(
 
 /// Writes the place into a flow.
 #[inline(always)]
-pub fn note<T: Tables>(tables: &T, place: &Place, record: &mut FlowRecord) -> Result<(), DropReason> {
+pub fn note<T: Tables>(
+    tables: &T,
+    place: &Place,
+    record: &mut FlowRecord,
+) -> Result<(), DropReason> {
     let prefix = tables.host_prefix(place.mapping.host);
     record.outbound_prefix = prefix.ok_or(DropReason::UnknownDestination)?;
     record.host = place.mapping.host;
     record.peer_port = place.mapping.port;
-    record.flags = if place.is_routed { FlowRecord::ROUTED } else { 0 };
+    record.flags = if place.is_routed {
+        FlowRecord::ROUTED
+    } else {
+        0
+    };
     Ok(())
 }

@@ -73,7 +73,15 @@ impl Subject {
             ports: 0,
             via: 0,
         };
-        Self { direction, port: NONE, network: 0, epoch: 0, rule: NONE, len_bytes: 0, key }
+        Self {
+            direction,
+            port: NONE,
+            network: 0,
+            epoch: 0,
+            rule: NONE,
+            len_bytes: 0,
+            key,
+        }
     }
 }
 
@@ -114,7 +122,15 @@ impl Work {
         let record = FlowRecord::start(NONE, direction, FlowState::OneWay, Tick(0));
         let request = track::Request::new(NONE, direction, subject.key, HostPrefix(0));
         let substrate = parse::Substrate::default();
-        Self { frame, subject, request, record, substrate, rewrite: Rewrite::Keep, told: None }
+        Self {
+            frame,
+            subject,
+            request,
+            record,
+            substrate,
+            rewrite: Rewrite::Keep,
+            told: None,
+        }
     }
 }
 
@@ -129,7 +145,10 @@ pub fn account_drop<T: Tables>(tables: &T, work: &Work, reason: DropReason) {
     }
     tables.send_event(&DropEvent {
         time_ns: 0,
-        key: FlowKey { via: 0, ..subject.key },
+        key: FlowKey {
+            via: 0,
+            ..subject.key
+        },
         port: subject.port,
         network: subject.network,
         interface_index: frame.interface_index,

@@ -15,11 +15,7 @@ use crate::{
     },
     rewrite::{Hop, Rewrite, Verdict},
     substrate::SubstrateAddress,
-    tables::{
-        Direction, PortRecord, SubnetRecord, Tables,
-        limits::PORTS_MAX,
-        records::NONE,
-    },
+    tables::{Direction, PortRecord, SubnetRecord, Tables, limits::PORTS_MAX, records::NONE},
     wire::{
         ethernet::{self, ether_type},
         icmp, ipv4,
@@ -37,7 +33,9 @@ pub fn outbound<T: Tables>(
     packet: &mut Packet<'_>,
     work: &mut Work,
 ) -> Result<Verdict, DropReason> {
-    let slot = tables.device(work.frame.interface_index).ok_or(DropReason::UnknownPort)?;
+    let slot = tables
+        .device(work.frame.interface_index)
+        .ok_or(DropReason::UnknownPort)?;
     if slot >= PORTS_MAX {
         return Err(DropReason::UnknownPort);
     }
@@ -76,8 +74,14 @@ fn ipv4<T: Tables>(
     let Sender { slot, port, subnet } = *sender;
     let header = parse::ipv4(packet, &work.frame)?;
     work.subject.len_bytes = u32::from(header.total_length);
-    work.subject.key =
-        FlowKey::new(port.tag, header.protocol, header.source, header.destination, 0, 0);
+    work.subject.key = FlowKey::new(
+        port.tag,
+        header.protocol,
+        header.source,
+        header.destination,
+        0,
+        0,
+    );
     authorize::node(tables, slot, port, header.source)?;
     if header.destination.is_not_unicast() || reply::is_broadcast(subnet, header.destination) {
         return Err(DropReason::NotUnicast);
@@ -123,7 +127,14 @@ fn refuse_options(
     }
     let error = icmp::Error::ParameterProblem(ipv4::LEN as u8);
     let told = DropReason::Ipv4Options;
-    Ok(reply::error(work, sender.port, sender.subnet, header, error, told))
+    Ok(reply::error(
+        work,
+        sender.port,
+        sender.subnet,
+        header,
+        error,
+        told,
+    ))
 }
 
 #[inline(always)]
@@ -146,12 +157,20 @@ fn transport<T: Tables>(
     slot: u32,
     header: &ipv4::Header,
 ) -> Result<Transport, DropReason> {
-    parse::check_payload(header.fragment, header.protocol, header.total_length - ipv4::LEN as u16)?;
+    parse::check_payload(
+        header.fragment,
+        header.protocol,
+        header.total_length - ipv4::LEN as u16,
+    )?;
     if header.fragment.offset() == 0 {
         return Transport::read(packet, L4, header.protocol).ok_or(DropReason::Truncated);
     }
     let ports = fragments::recall(tables, &datagram(slot, header))?;
-    Ok(Transport { ports, flags: TcpFlags(TcpFlags::ACK), icmp: Icmp::Not })
+    Ok(Transport {
+        ports,
+        flags: TcpFlags(TcpFlags::ACK),
+        icmp: Icmp::Not,
+    })
 }
 
 #[inline(always)]
@@ -171,7 +190,14 @@ fn too_big<T: Tables>(
     }
     let error = icmp::Error::FragmentationNeeded(mtu as u16);
     let told = DropReason::TooBig;
-    Ok(Some(reply::error(work, sender.port, sender.subnet, header, error, told)))
+    Ok(Some(reply::error(
+        work,
+        sender.port,
+        sender.subnet,
+        header,
+        error,
+        told,
+    )))
 }
 
 /// Past the checks of the packet alone: the flow, the way, the other header.
@@ -186,8 +212,14 @@ fn carry<T: Tables>(
 ) -> Result<Verdict, DropReason> {
     let Sender { slot, port, subnet } = *sender;
     let via = via(slot, port);
-    let key =
-        FlowKey::new(port.tag, header.protocol, header.source, header.destination, transport.ports, via);
+    let key = FlowKey::new(
+        port.tag,
+        header.protocol,
+        header.source,
+        header.destination,
+        transport.ports,
+        via,
+    );
     work.request = Request::new(slot, Direction::Outbound, key, port.host_prefix);
     work.request.transport = *transport;
     if transport.icmp == Icmp::Error {
@@ -213,8 +245,11 @@ fn carry<T: Tables>(
     if work.record.peer_port != NONE {
         return deliver(tables, packet, work, transport, &header);
     }
-    let source =
-        SubstrateAddress { prefix: port.host_prefix, tag: port.tag, virtual_ip: header.source };
+    let source = SubstrateAddress {
+        prefix: port.host_prefix,
+        tag: port.tag,
+        virtual_ip: header.source,
+    };
     let destination = SubstrateAddress {
         prefix: work.record.outbound_prefix,
         tag: port.tag,
@@ -227,7 +262,11 @@ fn carry<T: Tables>(
 /// What a port's flow keys have in `via`.
 #[inline(always)]
 pub(super) const fn via(slot: u32, port: &PortRecord) -> u32 {
-    if port.flags & PortRecord::FORWARDING != 0 { slot + 1 } else { 0 }
+    if port.flags & PortRecord::FORWARDING != 0 {
+        slot + 1
+    } else {
+        0
+    }
 }
 
 /// To another port of this host: what its own host would ask is asked here.
@@ -245,7 +284,14 @@ fn deliver<T: Tables>(
     tables.trace(Step::ToPort, u64::from(slot));
     let via = via(slot, port);
     let ports = swap_ports(header.protocol, transport.ports);
-    let key = FlowKey::new(port.tag, header.protocol, header.destination, header.source, ports, via);
+    let key = FlowKey::new(
+        port.tag,
+        header.protocol,
+        header.destination,
+        header.source,
+        ports,
+        via,
+    );
     work.request = Request::new(slot, Direction::Inbound, key, port.host_prefix);
     work.request.transport = *transport;
     if transport.icmp == Icmp::Error {
@@ -253,6 +299,9 @@ fn deliver<T: Tables>(
     }
     tables.track(work)?;
     tables.count_port(slot, Direction::Inbound, u32::from(header.total_length));
-    work.rewrite = Rewrite::Hop(Hop { destination_mac: port.mac, header: *header });
+    work.rewrite = Rewrite::Hop(Hop {
+        destination_mac: port.mac,
+        header: *header,
+    });
     Ok(Verdict::Deliver(slot))
 }

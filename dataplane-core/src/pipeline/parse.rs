@@ -22,7 +22,11 @@ pub const SUBSTRATE_L4: usize = L3 + ipv6::LEN;
 /// The IPv4 header of a frame, its lengths checked. Options and checksum are for the caller.
 #[inline(always)]
 pub fn ipv4(packet: &mut Packet<'_>, frame: &Frame) -> Result<ipv4::Header, DropReason> {
-    let header = ipv4::Header::of(&packet.window::<{ ipv4::LEN }>(L3).ok_or(DropReason::Truncated)?);
+    let header = ipv4::Header::of(
+        &packet
+            .window::<{ ipv4::LEN }>(L3)
+            .ok_or(DropReason::Truncated)?,
+    );
     let header_length = header.header_length();
     if header.version_and_length >> 4 != 4
         || header_length < ipv4::LEN
@@ -63,7 +67,11 @@ pub struct Substrate {
 /// The IPv6 header of a frame, its version and length checked.
 #[inline(always)]
 pub fn ipv6(packet: &mut Packet<'_>, frame: &Frame) -> Result<ipv6::Header, DropReason> {
-    let header = ipv6::Header::of(&packet.window::<{ ipv6::LEN }>(L3).ok_or(DropReason::Truncated)?);
+    let header = ipv6::Header::of(
+        &packet
+            .window::<{ ipv6::LEN }>(L3)
+            .ok_or(DropReason::Truncated)?,
+    );
     if header.version() != 6 {
         return Err(DropReason::BadIpv6Header);
     }
@@ -94,7 +102,9 @@ pub fn substrate(packet: &mut Packet<'_>, header: ipv6::Header) -> Result<Substr
 
 #[inline(always)]
 fn with_fragment(packet: &mut Packet<'_>, header: ipv6::Header) -> Result<Substrate, DropReason> {
-    let window = packet.window::<{ ipv6::FRAGMENT_LEN }>(SUBSTRATE_L4).ok_or(DropReason::Truncated)?;
+    let window = packet
+        .window::<{ ipv6::FRAGMENT_LEN }>(SUBSTRATE_L4)
+        .ok_or(DropReason::Truncated)?;
     let fragment = ipv6::Fragment::of(&window).ok_or(DropReason::BadIpv6Header)?;
     let len = header.payload_length.checked_sub(ipv6::FRAGMENT_LEN as u16);
     let payload_length = len.ok_or(DropReason::BadIpv6Header)?;
@@ -140,7 +150,11 @@ pub fn check_payload(
         _ => 0,
     };
     if fragment.offset() == 0 && payload_length < needed {
-        return Err(if fragment.more() { DropReason::BadFragment } else { DropReason::Truncated });
+        return Err(if fragment.more() {
+            DropReason::BadFragment
+        } else {
+            DropReason::Truncated
+        });
     }
     Ok(())
 }
@@ -152,7 +166,7 @@ fn check_fragment(
     payload_length: u16,
 ) -> Result<(), DropReason> {
     let end = u32::from(fragment.offset()) * 8 + u32::from(payload_length);
-    let uneven = fragment.more() && payload_length % 8 != 0;
+    let uneven = fragment.more() && !payload_length.is_multiple_of(8);
     let in_header = protocol == TCP && matches!(fragment.offset(), 1 | 2);
     if uneven || in_header || payload_length == 0 || end > u32::from(u16::MAX) - ipv4::LEN as u32 {
         return Err(DropReason::BadFragment);

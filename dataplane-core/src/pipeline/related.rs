@@ -8,8 +8,7 @@ use crate::{
     substrate::Tag,
     tables::{Direction, Tables},
     wire::{
-        icmp,
-        ipv4,
+        icmp, ipv4,
         l4::{Icmp, Transport, swap_ports},
     },
 };
@@ -27,20 +26,34 @@ pub fn quoted(
     via: u32,
 ) -> Result<FlowKey, DropReason> {
     let at = offset + icmp::LEN;
-    let window = packet.window::<{ ipv4::LEN }>(at).ok_or(DropReason::Unsolicited)?;
+    let window = packet
+        .window::<{ ipv4::LEN }>(at)
+        .ok_or(DropReason::Unsolicited)?;
     let header = ipv4::Header::of(&window);
     if header.version_and_length != ipv4::PLAIN || header.fragment.offset() != 0 {
         return Err(DropReason::Unsolicited);
     }
-    let transport = ports(packet, at + ipv4::LEN, header.protocol).ok_or(DropReason::Unsolicited)?;
+    let transport =
+        ports(packet, at + ipv4::LEN, header.protocol).ok_or(DropReason::Unsolicited)?;
     if transport.icmp == Icmp::Error {
         return Err(DropReason::Unsolicited);
     }
     let (local, remote, ports) = match direction {
         Direction::Inbound => (header.source, header.destination, transport.ports),
-        Direction::Outbound => (header.destination, header.source, swap_ports(header.protocol, transport.ports)),
+        Direction::Outbound => (
+            header.destination,
+            header.source,
+            swap_ports(header.protocol, transport.ports),
+        ),
     };
-    Ok(FlowKey::new(tag, header.protocol, local, remote, ports, via))
+    Ok(FlowKey::new(
+        tag,
+        header.protocol,
+        local,
+        remote,
+        ports,
+        via,
+    ))
 }
 
 /// Only eight bytes are sure to be quoted, which TCP's flags are not among.
@@ -63,7 +76,9 @@ pub fn check<T: Tables>(tables: &T, request: &Request, epoch: u32) -> Result<(),
     if !is_of_flow {
         return Err(DropReason::Unsolicited);
     }
-    let flow = tables.flow(&request.quoted).ok_or(DropReason::Unsolicited)?;
+    let flow = tables
+        .flow(&request.quoted)
+        .ok_or(DropReason::Unsolicited)?;
     let record = flow.record();
     if record.port != request.slot || record.epoch != epoch || record.is_expired(tables.now()) {
         return Err(DropReason::Unsolicited);

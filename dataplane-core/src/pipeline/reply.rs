@@ -39,16 +39,27 @@ pub fn arp<T: Tables>(
         return Err(DropReason::SpoofedMac);
     }
     if !is_probe && request.sender != port.virtual_ip {
-        let key = MappingKey { tag: port.tag, virtual_ip: request.sender };
-        if tables.mapping(&key).is_none_or(|mapping| mapping.port != slot) {
+        let key = MappingKey {
+            tag: port.tag,
+            virtual_ip: request.sender,
+        };
+        if tables
+            .mapping(&key)
+            .is_none_or(|mapping| mapping.port != slot)
+        {
             return Err(DropReason::SpoofedAddress);
         }
     }
     if request.target == subnet.gateway {
         return Ok(back(work, Rewrite::Arp(request)));
     }
-    let key = MappingKey { tag: port.tag, virtual_ip: request.target };
-    let is_other = tables.mapping(&key).is_some_and(|mapping| mapping.port != slot);
+    let key = MappingKey {
+        tag: port.tag,
+        virtual_ip: request.target,
+    };
+    let is_other = tables
+        .mapping(&key)
+        .is_some_and(|mapping| mapping.port != slot);
     if subnet.contains(request.target) && is_other {
         return Ok(back(work, Rewrite::Arp(request)));
     }
@@ -67,7 +78,11 @@ pub fn gateway(
     if header.fragment.is_fragment() {
         return Err(DropReason::NotForRouter);
     }
-    parse::check_payload(header.fragment, header.protocol, header.total_length - ipv4::LEN as u16)?;
+    parse::check_payload(
+        header.fragment,
+        header.protocol,
+        header.total_length - ipv4::LEN as u16,
+    )?;
     match header.protocol {
         ICMP => {
             let transport = Transport::read(packet, L4, ICMP).ok_or(DropReason::Truncated)?;
@@ -78,7 +93,14 @@ pub fn gateway(
         }
         UDP => {
             let told = DropReason::NotForRouter;
-            Ok(error(work, port, subnet, header, icmp::Error::PortUnreachable, told))
+            Ok(error(
+                work,
+                port,
+                subnet,
+                header,
+                icmp::Error::PortUnreachable,
+                told,
+            ))
         }
         _ => Err(DropReason::NotForRouter),
     }
@@ -87,8 +109,19 @@ pub fn gateway(
 #[inline(always)]
 fn echo_reply(work: &mut Work, port: &PortRecord, header: &ipv4::Header) -> Verdict {
     let (source, destination) = (header.destination, header.source);
-    let header = ipv4::Header { ttl: 64, source, destination, ..*header };
-    back(work, Rewrite::EchoReply(EchoReply { destination_mac: port.mac, header }))
+    let header = ipv4::Header {
+        ttl: 64,
+        source,
+        destination,
+        ..*header
+    };
+    back(
+        work,
+        Rewrite::EchoReply(EchoReply {
+            destination_mac: port.mac,
+            header,
+        }),
+    )
 }
 
 /// The error about a packet of the node of `port`, quoting header and eight bytes. The packet counts as

@@ -37,11 +37,15 @@ pub fn take<T: Tables>(
 /// Frees `place`, where nobody holds it, or its flow is over, or the caller must have it.
 #[inline(always)]
 fn vacate<T: Tables>(tables: &T, slot: u32, place: u32, now: Tick, must: bool) -> bool {
-    let Some(holder) = tables.ring(place) else { return true };
+    let Some(holder) = tables.ring(place) else {
+        return true;
+    };
     if holder.is_unused() {
         return true;
     }
-    let Some(flow) = tables.flow(&holder) else { return true };
+    let Some(flow) = tables.flow(&holder) else {
+        return true;
+    };
     let record = flow.record();
     if record.ring != place {
         return true;
@@ -59,6 +63,9 @@ fn vacate<T: Tables>(tables: &T, slot: u32, place: u32, now: Tick, must: bool) -
 /// limit is then off by as many as there are.
 #[inline(always)]
 pub fn may_start<T: Tables>(tables: &T, state: &PortState, limit: u32, now: Tick) -> bool {
+    if !tables.may_write() {
+        return true;
+    }
     let window = now.0 >> 6;
     if state.window.get() != window {
         state.window.set(window);

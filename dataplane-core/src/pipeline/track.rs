@@ -10,7 +10,9 @@ use crate::{
         trace::{FlowFound, Step},
     },
     policy::{Question, service_point},
-    tables::{Direction, MappingKey, MappingRecord, PortRecord, SubnetRecord, Tables, records::NONE},
+    tables::{
+        Direction, MappingKey, MappingRecord, PortRecord, SubnetRecord, Tables, records::NONE,
+    },
     wire::l4::{Icmp, TcpFlags, Transport},
 };
 
@@ -36,7 +38,14 @@ impl Request {
     #[inline(always)]
     #[must_use]
     pub fn new(slot: u32, direction: Direction, key: FlowKey, from: HostPrefix) -> Self {
-        Self { slot, direction, key, transport: Transport::default(), quoted: key, from }
+        Self {
+            slot,
+            direction,
+            key,
+            transport: Transport::default(),
+            quoted: key,
+            from,
+        }
     }
 }
 
@@ -47,9 +56,16 @@ impl Request {
 /// The reason to drop it. `work.subject` then says which rule decided.
 #[inline(always)]
 pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
-    let Work { request, record, subject, .. } = work;
+    let Work {
+        request,
+        record,
+        subject,
+        ..
+    } = work;
     let port = tables.port(request.slot).ok_or(DropReason::UnknownPort)?;
-    let network = tables.network(port.network).ok_or(DropReason::UnknownPort)?;
+    let network = tables
+        .network(port.network)
+        .ok_or(DropReason::UnknownPort)?;
     // Before any table is read: a change that comes after makes what follows stale.
     let epoch = network.epoch;
     let now = tables.now();
@@ -61,7 +77,10 @@ pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
         return pass_error(tables, request, port, record, subject);
     }
     let found = find(tables, request, epoch, now, record);
-    tables.trace(step(request, Step::OutboundFlow, Step::InboundFlow), found as u64);
+    tables.trace(
+        step(request, Step::OutboundFlow, Step::InboundFlow),
+        found as u64,
+    );
     if found == FlowFound::New {
         *record = start(request, now)?;
     }
@@ -76,16 +95,23 @@ pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
         pass(tables, request, port, record, subject)?;
     }
     let from_origin = record.origin() == request.direction;
-    let state = record.state().next(request.key.protocol(), from_origin, request.transport.flags);
+    let state = record
+        .state()
+        .next(request.key.protocol(), from_origin, request.transport.flags);
     if found == FlowFound::Known && is_decided {
-        return update(tables, request, record, state, now);
+        update(tables, request, record, state, now);
+        return Ok(());
     }
     record.state = state as u8;
     record.last_seen = now.0;
     if found == FlowFound::New {
         admit(tables, request, port, record, now)?;
     }
-    if tables.put_flow(&request.key, record) { Ok(()) } else { Err(DropReason::FlowTableFull) }
+    if tables.put_flow(&request.key, record) {
+        Ok(())
+    } else {
+        Err(DropReason::FlowTableFull)
+    }
 }
 
 #[inline(always)]
@@ -105,29 +131,46 @@ fn find<T: Tables>(
     now: Tick,
     record: &mut FlowRecord,
 ) -> FlowFound {
-    let Some(flow) = tables.flow(&request.key) else { return FlowFound::New };
+    let Some(flow) = tables.flow(&request.key) else {
+        return FlowFound::New;
+    };
     *record = flow.record();
-    let is_reopened = record.state() == FlowState::Closed && request.transport.flags.has(TcpFlags::SYN);
+    let is_reopened =
+        record.state() == FlowState::Closed && request.transport.flags.has(TcpFlags::SYN);
     if record.port != request.slot || record.is_expired(now) || is_reopened {
         return FlowFound::New;
     }
-    if record.epoch == epoch { FlowFound::Known } else { FlowFound::Stale }
+    if record.epoch == epoch {
+        FlowFound::Known
+    } else {
+        FlowFound::Stale
+    }
 }
 
 /// A new flow, where the packet is one that can start it.
 #[inline(always)]
 fn start(request: &Request, now: Tick) -> Result<FlowRecord, DropReason> {
     let flags = request.transport.flags;
-    if request.transport.icmp == Icmp::EchoReply || flags.has(TcpFlags::SYN) && flags.has(TcpFlags::ACK) {
+    if request.transport.icmp == Icmp::EchoReply
+        || flags.has(TcpFlags::SYN) && flags.has(TcpFlags::ACK)
+    {
         return Err(DropReason::Unsolicited);
     }
     let state = FlowState::first(request.key.protocol(), flags).ok_or(DropReason::BadTcpFlags)?;
-    Ok(FlowRecord::start(request.slot, request.direction, state, now))
+    Ok(FlowRecord::start(
+        request.slot,
+        request.direction,
+        state,
+        now,
+    ))
 }
 
 #[inline(always)]
 fn remote<T: Tables>(tables: &T, port: &PortRecord, request: &Request) -> Option<MappingRecord> {
-    tables.mapping(&MappingKey { tag: port.tag, virtual_ip: request.key.remote })
+    tables.mapping(&MappingKey {
+        tag: port.tag,
+        virtual_ip: request.key.remote,
+    })
 }
 
 /// Asks the security groups, about the packet that started the flow.
@@ -148,7 +191,10 @@ fn decide<T: Tables>(
     };
     let decided = tables.evaluate(port.policy, &question);
     subject.rule = decided.map_or(NONE, |decided| decided.rule);
-    tables.trace(step(request, Step::OutboundRule, Step::InboundRule), u64::from(subject.rule));
+    tables.trace(
+        step(request, Step::OutboundRule, Step::InboundRule),
+        u64::from(subject.rule),
+    );
     if decided.is_none_or(|decided| !decided.allow) {
         tables.remove_flow(&request.key);
         return Err(DropReason::SecurityGroup);
@@ -209,7 +255,10 @@ fn ask_acl<T: Tables>(
     };
     let decided = tables.evaluate(subnet.acl, &question);
     let rule = decided.map_or(NONE, |decided| decided.rule);
-    tables.trace(step(request, Step::OutboundAcl, Step::InboundAcl), u64::from(rule));
+    tables.trace(
+        step(request, Step::OutboundAcl, Step::InboundAcl),
+        u64::from(rule),
+    );
     if decided.is_some_and(|decided| decided.allow) {
         return Ok(());
     }
@@ -229,11 +278,16 @@ fn pass_error<T: Tables>(
     related::check(tables, request, subject.epoch)?;
     let found = FlowFound::Related as u64;
     tables.trace(step(request, Step::OutboundFlow, Step::InboundFlow), found);
-    *record = FlowRecord::start(request.slot, request.direction, FlowState::OneWay, tables.now());
+    *record = FlowRecord::start(
+        request.slot,
+        request.direction,
+        FlowState::OneWay,
+        tables.now(),
+    );
     pass(tables, request, port, record, subject)
 }
 
-/// A known flow: only what changed is written.
+/// A known flow: only what changed is written. Where it is gone since it was found, its next packet decides.
 #[inline(always)]
 fn update<T: Tables>(
     tables: &T,
@@ -241,9 +295,13 @@ fn update<T: Tables>(
     record: &mut FlowRecord,
     state: FlowState,
     now: Tick,
-) -> Result<(), DropReason> {
-    // Gone since it was found: its next packet decides.
-    let Some(flow) = tables.flow(&request.key) else { return Ok(()) };
+) {
+    if !tables.may_write() {
+        return;
+    }
+    let Some(flow) = tables.flow(&request.key) else {
+        return;
+    };
     if state as u8 != record.state {
         flow.set_state(state);
         flow.set_last_seen(now);
@@ -251,7 +309,6 @@ fn update<T: Tables>(
     } else if now.since(Tick(record.last_seen)) > Flow::REFRESH_TICKS {
         flow.set_last_seen(now);
     }
-    Ok(())
 }
 
 /// Counts a new flow against its port's rate, and gives it a place.
@@ -263,7 +320,9 @@ fn admit<T: Tables>(
     record: &mut FlowRecord,
     now: Tick,
 ) -> Result<(), DropReason> {
-    let state = tables.port_state(request.slot).ok_or(DropReason::UnknownPort)?;
+    let state = tables
+        .port_state(request.slot)
+        .ok_or(DropReason::UnknownPort)?;
     if !rings::may_start(tables, state, port.new_flows_per_s, now) {
         return Err(DropReason::NewFlowRate);
     }

@@ -26,7 +26,10 @@ pub const fn label_hash(source: u32, destination: u32, ports: u32, protocol: u8)
 #[inline(always)]
 const fn transport(protocol: u8, offset: u16, delta: Delta) -> Transport {
     let has_checksum = offset == 0 && matches!(protocol, TCP | UDP);
-    Transport { protocol: if has_checksum { protocol } else { 0 }, delta }
+    Transport {
+        protocol: if has_checksum { protocol } else { 0 },
+        delta,
+    }
 }
 
 /// The inlaid form of a packet: `header` with the TTL that it goes on with. MAC addresses are those of the
@@ -39,13 +42,18 @@ pub fn inlay(
     source: SubstrateAddress,
     destination: SubstrateAddress,
 ) -> Inlay {
-    let delta = substrate_sum(&source, &destination)
-        .minus(virtual_sum(header.source, header.destination));
+    let delta =
+        substrate_sum(&source, &destination).minus(virtual_sum(header.source, header.destination));
     let is_atomic = header.fragment.0 == ipv4::Fragment::ATOMIC.0;
     let hash = if header.fragment.is_fragment() {
         0
     } else {
-        label_hash(header.source.0, header.destination.0, ports, header.protocol)
+        label_hash(
+            header.source.0,
+            header.destination.0,
+            ports,
+            header.protocol,
+        )
     };
     let payload_length = header.total_length - ipv4::LEN as u16;
     let fragment = ipv6::Fragment {
@@ -56,7 +64,11 @@ pub fn inlay(
     let (payload_length, next_header, fragment) = if is_atomic {
         (payload_length, header.protocol, None)
     } else {
-        (payload_length + ipv6::FRAGMENT_LEN as u16, ipv6::FRAGMENT, Some(fragment))
+        (
+            payload_length + ipv6::FRAGMENT_LEN as u16,
+            ipv6::FRAGMENT,
+            Some(fragment),
+        )
     };
     Inlay {
         destination_mac: MacAddress(0),

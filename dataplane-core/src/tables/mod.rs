@@ -11,16 +11,12 @@ use crate::{
     event::DropEvent,
     flow::{Flow, FlowKey, FlowRecord},
     ids::{HostPrefix, MacAddress, Tick},
-    pipeline::{
-        Work,
-        trace::Step,
-        track,
-    },
+    pipeline::{Work, trace::Step, track},
     policy::{self, Match, Question},
     substrate::Tag,
 };
 pub use records::{
-    Config, FragmentKey, FragmentRecord, ForwarderKey, Interval, MappingKey, MappingRecord,
+    Config, ForwarderKey, FragmentKey, FragmentRecord, Interval, MappingKey, MappingRecord,
     NetworkRecord, NextHop, PolicyRecord, PortRecord, PortState, RouteTarget, Row, Span,
     SubnetRecord,
 };
@@ -119,6 +115,10 @@ pub trait Tables {
     /// Remembers a first fragment.
     fn put_fragment(&self, index: u32, record: &FragmentRecord);
 
+    /// Whether what flows, next hops and ports hold may be changed: not for a made packet of `explain`.
+    fn may_write(&self) -> bool {
+        true
+    }
     /// The moment.
     fn now(&self) -> Tick;
     /// The remembered next hop towards a host.

@@ -50,8 +50,11 @@ impl Request {
 #[must_use]
 pub fn write_reply(packet: &mut Packet<'_>, request: &Request, mac: MacAddress) -> Option<()> {
     let mut window = packet.window::<FRAME>(0)?;
-    let ethernet =
-        ethernet::Header { destination: request.sender_mac, source: mac, ether_type: ether_type::ARP };
+    let ethernet = ethernet::Header {
+        destination: request.sender_mac,
+        source: mac,
+        ether_type: ether_type::ARP,
+    };
     ethernet.write(&mut window);
     window.set_be16::<20>(REPLY);
     window.set_u32::<22>(mac.first());

@@ -1,6 +1,9 @@
 //! Ethernet II (IEEE 802.3): destination, source, type. No VLAN tags: they are the substrate's.
 
-use crate::{ids::MacAddress, packet::{Packet, Window}};
+use crate::{
+    ids::MacAddress,
+    packet::{Packet, Window},
+};
 
 /// Bytes of the header.
 pub const LEN: usize = 14;

@@ -29,7 +29,10 @@ impl Error {
             Self::PortUnreachable => (u16::from_ne_bytes([3, 3]), 0),
             Self::FragmentationNeeded(mtu) => (u16::from_ne_bytes([3, 4]), (mtu as u32).to_be()),
             Self::TimeExceeded => (u16::from_ne_bytes([11, 0]), 0),
-            Self::ParameterProblem(at) => (u16::from_ne_bytes([12, 0]), u32::from_ne_bytes([at, 0, 0, 0])),
+            Self::ParameterProblem(at) => (
+                u16::from_ne_bytes([12, 0]),
+                u32::from_ne_bytes([at, 0, 0, 0]),
+            ),
         }
     }
 
@@ -64,7 +67,10 @@ mod tests {
         let error = |mtu| Error::from_icmpv6(2, mtu, 20);
         assert_eq!(error(1500), Some(Error::FragmentationNeeded(1480)));
         assert_eq!(error(0), Some(Error::FragmentationNeeded(1260)));
-        assert_eq!(error(u32::MAX), Some(Error::FragmentationNeeded(0xffff - 20)));
+        assert_eq!(
+            error(u32::MAX),
+            Some(Error::FragmentationNeeded(0xffff - 20))
+        );
         assert_eq!(Error::from_icmpv6(128, 0, 20), None);
     }
 }

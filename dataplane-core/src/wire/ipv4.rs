@@ -28,7 +28,7 @@ impl Fragment {
     #[inline(always)]
     #[must_use]
     pub const fn new(dont_fragment: bool, more: bool, offset: u16) -> Self {
-        let flags = (dont_fragment as u16) * Self::DF | (more as u16) * Self::MF;
+        let flags = ((dont_fragment as u16) * Self::DF) | ((more as u16) * Self::MF);
         Self(flags | offset & Self::OFFSET)
     }
 
@@ -168,8 +168,8 @@ mod tests {
     fn the_checksum_of_a_known_header() {
         // RFC 1071's arithmetic on a header that Wireshark documents.
         let mut bytes = [
-            0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0,
-            0xc7,
+            0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8,
+            0, 0xc7,
         ];
         let header = Header::of(&Packet::new(&mut bytes).window::<LEN>(0).unwrap());
         assert!(header.is_checksum_right());

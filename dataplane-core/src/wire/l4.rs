@@ -86,15 +86,26 @@ impl Transport {
         match protocol {
             TCP => {
                 let window = packet.window::<14>(offset)?;
-                Some(Self { ports: window.u32::<0>(), flags: TcpFlags(window.u8::<13>()), icmp: Icmp::Not })
+                Some(Self {
+                    ports: window.u32::<0>(),
+                    flags: TcpFlags(window.u8::<13>()),
+                    icmp: Icmp::Not,
+                })
             }
             UDP => {
                 let window = packet.window::<8>(offset)?;
-                Some(Self { ports: window.u32::<0>(), ..Self::default() })
+                Some(Self {
+                    ports: window.u32::<0>(),
+                    ..Self::default()
+                })
             }
             ICMP => {
                 let window = packet.window::<8>(offset)?;
-                Some(Self::of_icmp(window.u8::<0>(), window.u16::<0>(), window.u16::<4>()))
+                Some(Self::of_icmp(
+                    window.u8::<0>(),
+                    window.u16::<0>(),
+                    window.u16::<4>(),
+                ))
             }
             _ => Some(Self::default()),
         }
@@ -111,7 +122,11 @@ impl Transport {
             3 | 4 | 11 | 12 => (0xffff | (type_and_code as u32) << 16, Icmp::Error),
             _ => (0xffff | (type_and_code as u32) << 16, Icmp::Other),
         };
-        Self { ports, flags: TcpFlags(0), icmp }
+        Self {
+            ports,
+            flags: TcpFlags(0),
+            icmp,
+        }
     }
 }
 

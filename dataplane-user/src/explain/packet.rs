@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use bytes::Bytes;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use inlay_core::{
     ids::MacAddress,
@@ -25,7 +26,7 @@ pub(super) const fn protocol_number(protocol: Protocol) -> u8 {
 }
 
 /// A packet as the node behind `port` would send it through its virtual router.
-pub(super) fn make(port: &PortRecord, question: &Question, source_port: u16) -> Vec<u8> {
+pub(super) fn make(port: &PortRecord, question: &Question, source_port: u16) -> Bytes {
     const PAYLOAD: &[u8] = b"inlay explain";
     let builder = PacketBuilder::ethernet2(port.mac.octets(), MacAddress::ROUTER.octets()).ipv4(
         port.virtual_ip.octets(),
@@ -45,7 +46,7 @@ pub(super) fn make(port: &PortRecord, question: &Question, source_port: u16) -> 
             .icmpv4_echo_request(source_port, 1)
             .write(&mut packet, PAYLOAD),
     };
-    packet
+    packet.into()
 }
 
 /// A packet, taken apart.

@@ -9,7 +9,7 @@ use inlay_core::{
 };
 use serde::Serialize;
 
-use super::{Inspection, flows::endpoint, keys, since_boot};
+use super::{Inspection, flows::Ends, since_boot};
 use crate::Error;
 
 /// Drops of one network, one direction, one reason.
@@ -44,12 +44,14 @@ pub struct DropView {
     pub port: Option<String>,
     /// Its slot.
     pub port_slot: Option<u32>,
-    /// The protocol.
-    pub protocol: String,
+    /// The protocol; none where it was dropped before that was read. So below.
+    pub protocol: Option<String>,
+    /// The message of ICMP.
+    pub icmp: Option<String>,
     /// Where the packet came from.
-    pub source: String,
+    pub source: Option<String>,
     /// Where it was to go.
-    pub destination: String,
+    pub destination: Option<String>,
     /// Bytes of the frame.
     pub len_bytes: u32,
     /// Why it was dropped.
@@ -116,9 +118,12 @@ impl Inspection {
     /// A drop event, with names.
     #[must_use]
     pub fn drop_view(&self, event: &DropEvent) -> DropView {
-        let key = &event.key;
-        let local = endpoint(key, key.local, key.local_port());
-        let remote = endpoint(key, key.remote, key.remote_port());
+        let Ends {
+            protocol,
+            icmp,
+            local,
+            remote,
+        } = Ends::of(&event.key);
         let (direction, source, destination) = if event.direction == 0 {
             (Direction::Outbound, local, remote)
         } else {
@@ -133,7 +138,8 @@ impl Inspection {
             direction: direction.name(),
             port: port_slot.and_then(|slot| self.labels.port(slot)),
             port_slot,
-            protocol: keys::protocol_name(key.protocol()),
+            protocol,
+            icmp,
             source,
             destination,
             len_bytes: event.len_bytes,

@@ -2,9 +2,9 @@
 
 use inlay_core::{
     flow::{FlowKey, FlowRecord},
-    ids::Tick,
+    ids::{Tick, VirtualIp},
     tables::records::NONE,
-    wire::l4::ICMP,
+    wire::l4::{ICMP, TCP, UDP},
 };
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub struct FlowView {
     pub port_slot: u32,
     /// The protocol.
     pub protocol: String,
+    /// The message of ICMP, like `echo 77` with its identifier.
+    pub icmp: Option<String>,
     /// The address on the port's side, and its transport port where the protocol has one.
     pub local: String,
     /// The other's.
@@ -66,14 +68,16 @@ impl Inspection {
                 let text = self.labels.rule(port.policy, record.rule);
                 text.unwrap_or_else(|| record.rule.to_string())
             });
+            let ends = Ends::of(&key);
             FlowView {
                 network: self.labels.network_of_vni(key.vni()),
                 vni: key.vni(),
                 port: self.labels.port(record.port),
                 port_slot: record.port,
-                protocol: keys::protocol_name(key.protocol()),
-                local: endpoint(&key, key.local, key.local_port()),
-                remote: endpoint(&key, key.remote, key.remote_port()),
+                protocol: ends.protocol.unwrap_or_default(),
+                icmp: ends.icmp,
+                local: ends.local.unwrap_or_default(),
+                remote: ends.remote.unwrap_or_default(),
                 origin: record.origin().name(),
                 state: record.state().name(),
                 host: self.labels.host(record.host),
@@ -88,12 +92,77 @@ impl Inspection {
     }
 }
 
-/// An address with its port, where the protocol has ports. An ICMP echo's identifier is one.
-pub(crate) fn endpoint(key: &FlowKey, address: inlay_core::ids::VirtualIp, l4_port: u16) -> String {
-    let has_none = key.ports == 0 || key.protocol() == ICMP && l4_port == 0;
-    if has_none {
-        address.to_string()
+/// What a key says of the packets, as far as it was known.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Ends {
+    pub(crate) protocol: Option<String>,
+    pub(crate) icmp: Option<String>,
+    pub(crate) local: Option<String>,
+    pub(crate) remote: Option<String>,
+}
+
+impl Ends {
+    pub(crate) fn of(key: &FlowKey) -> Self {
+        if key.local.0 == 0 && key.remote.0 == 0 {
+            return Self::default();
+        }
+        let has_ports = matches!(key.protocol(), TCP | UDP) && key.ports != 0;
+        let end = |address: VirtualIp, l4_port: u16| {
+            Some(if has_ports {
+                format!("{address}:{l4_port}")
+            } else {
+                address.to_string()
+            })
+        };
+        Self {
+            protocol: Some(keys::protocol_name(key.protocol())),
+            icmp: icmp(key),
+            local: end(key.local, key.local_port()),
+            remote: end(key.remote, key.remote_port()),
+        }
+    }
+}
+
+/// The message of an ICMP key, where it was read.
+fn icmp(key: &FlowKey) -> Option<String> {
+    if key.protocol() != ICMP || key.ports == 0 {
+        return None;
+    }
+    let [kind, code] = key.remote_port().to_be_bytes();
+    Some(if key.is_echo() {
+        format!("echo {}", key.local_port())
     } else {
-        format!("{address}:{l4_port}")
+        format!("type {kind} code {code}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_core::{ids::Vni, substrate::Tag, wire::l4::SENDER_ASKS};
+
+    use super::*;
+
+    #[test]
+    fn the_ends_of_a_flow() {
+        let tag = Tag::ipv4(Vni::new(7).unwrap());
+        let ip = |last| VirtualIp::from_octets([10, 0, 0, last]);
+        let ports =
+            |first: u16, second: u16| u32::from(first.to_be()) | u32::from(second.to_be()) << 16;
+        let text = |protocol, ports| {
+            let ends = Ends::of(&FlowKey::new(tag, protocol, ip(1), ip(2), ports, 0));
+            let all = [ends.protocol, ends.icmp, ends.local, ends.remote];
+            all.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(text(TCP, ports(1000, 80)), "tcp 10.0.0.1:1000 10.0.0.2:80");
+        assert_eq!(text(UDP, 0), "udp 10.0.0.1 10.0.0.2");
+        let echo = ports(77, SENDER_ASKS.to_be());
+        assert_eq!(text(ICMP, echo), "icmp echo 77 10.0.0.1 10.0.0.2");
+        let unreachable = ports(0xffff, 0x0301);
+        assert_eq!(
+            text(ICMP, unreachable),
+            "icmp type 3 code 1 10.0.0.1 10.0.0.2"
+        );
+        assert_eq!(text(50, 0), "50 10.0.0.1 10.0.0.2");
+        assert_eq!(Ends::of(&FlowKey::default()), Ends::default());
     }
 }

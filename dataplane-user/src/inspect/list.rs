@@ -67,7 +67,7 @@ impl Inspection {
 }
 
 /// `PerCpuArray` to `percpu-array`.
-fn type_name(name: &str) -> String {
+pub(crate) fn type_name(name: &str) -> String {
     let mut text = String::new();
     for letter in name.replace("PerCpu", "Percpu").chars() {
         if letter.is_uppercase() && !text.is_empty() {

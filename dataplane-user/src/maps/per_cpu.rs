@@ -48,7 +48,7 @@ impl<V: Pod> PerCpu<V> {
     /// # Errors
     /// Where the kernel does not tell.
     pub fn cpus() -> Result<usize, Error> {
-        aya::util::nr_cpus().map_err(|(path, source)| Error::file("read", path)(source))
+        aya::util::nr_cpus().map_err(|(path, cause)| Error::file("read", path)(cause))
     }
 
     /// The values of one entry, by CPU.

@@ -37,19 +37,31 @@ fn main() -> Result<ExitCode> {
     let packet = substrate::capture(&topology).context("capture a packet in the fabric")?;
     println!("\nA TCP segment from red-a to red-b in the fabric, between the router and host 2:\n");
     println!("{}", packet_table(&packet));
-    let failed = reports.iter().filter(|report| !report.outcome.passed).count();
+    let failed = reports
+        .iter()
+        .filter(|report| !report.outcome.passed)
+        .count();
     println!("\n{} as expected, {failed} not", reports.len() - failed);
     if let Some(path) = arguments.json {
-        let all = Everything { rows: reports, packet };
+        let all = Everything {
+            rows: reports,
+            packet,
+        };
         std::fs::write(&path, serde_json::to_string_pretty(&all)?)
             .with_context(|| format!("write {}", path.display()))?;
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn table(reports: &[Report]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["", "what", "expected", "observed", "drop reason"]);
     for Report { name, outcome, .. } in reports {
         let mark = if outcome.passed {
@@ -70,7 +82,9 @@ fn table(reports: &[Report]) -> Table {
 
 fn packet_table(packet: &[substrate::Field]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["IPv6 header", "value", "what it carries"]);
     for field in packet {
         table.add_row([field.name, &field.value, &field.meaning]);

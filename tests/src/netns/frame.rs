@@ -1,4 +1,4 @@
-//! Whole Ethernet frames, sent from and received at an interface of a namespace (AF_PACKET).
+//! Whole Ethernet frames, sent from and received at an interface of a namespace (`AF_PACKET`).
 
 use std::{
     os::fd::{AsRawFd as _, OwnedFd},
@@ -85,8 +85,8 @@ impl FrameSocket {
 fn bind(socket: &OwnedFd, interface_index: u32) -> Result<()> {
     // SAFETY: all zeros are a valid `sockaddr_ll`.
     let mut address: nix::libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = nix::libc::AF_PACKET as u16;
-    address.sll_protocol = (nix::libc::ETH_P_ALL as u16).to_be();
+    address.sll_family = u16::try_from(nix::libc::AF_PACKET)?;
+    address.sll_protocol = u16::try_from(nix::libc::ETH_P_ALL)?.to_be();
     address.sll_ifindex = i32::try_from(interface_index)?;
     let len = u32::try_from(size_of_val(&address))?;
     // SAFETY: the address is of the length that is passed.

@@ -33,7 +33,10 @@ impl Namespace {
         let file = File::open(&path).with_context(|| {
             format!("there is no namespace {name}; bring it up with `cargo xtask up two-hosts`")
         })?;
-        Ok(Self { name: name.to_owned(), file })
+        Ok(Self {
+            name: name.to_owned(),
+            file,
+        })
     }
 
     /// Its name.
@@ -99,7 +102,10 @@ impl Namespace {
 pub fn wait_for(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
     let start = Instant::now();
     while !condition() {
-        ensure!(start.elapsed() < deadline, "{what}: not within {deadline:?}");
+        ensure!(
+            start.elapsed() < deadline,
+            "{what}: not within {deadline:?}"
+        );
         thread::yield_now();
     }
     Ok(())

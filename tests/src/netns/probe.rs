@@ -21,7 +21,9 @@ pub const SILENCE: Duration = Duration::from_millis(700);
 /// # Errors
 /// Where ping cannot be run.
 pub fn ping(from: &Namespace, to: &str, options: &str, count: u32) -> Result<bool> {
-    let output = from.command(&format!("ping -n -q -c {count} -i 0.05 -W 2 {options} {to}"))?;
+    let output = from.command(&format!(
+        "ping -n -q -c {count} -i 0.05 -W 2 {options} {to}"
+    ))?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(output.status.success() && text.contains(&format!("{count} received")))
 }
@@ -32,7 +34,10 @@ pub fn ping(from: &Namespace, to: &str, options: &str, count: u32) -> Result<boo
 /// Where ping cannot be run.
 pub fn ping_text(from: &Namespace, to: &str, options: &str) -> Result<String> {
     let output = from.command(&format!("ping -n -c 1 -W 1 {options} {to}"))?;
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     Ok(format!("{out}{err}"))
 }
 
@@ -42,7 +47,10 @@ pub fn ping_text(from: &Namespace, to: &str, options: &str) -> Result<String> {
 /// Where traceroute cannot be run.
 pub fn traceroute(from: &Namespace, to: &str) -> Result<Vec<String>> {
     let text = from.output(&format!("traceroute -n -I -q 1 -w 2 -m 4 {to}"))?;
-    let hops = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1));
+    let hops = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().nth(1));
     Ok(hops.map(str::to_owned).collect())
 }
 
@@ -61,7 +69,10 @@ impl Greeter {
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, l4_port);
         let listener = at.run(|| Ok(TcpListener::bind(any)?))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, name: at.name().to_owned() })
+        Ok(Self {
+            listener,
+            name: at.name().to_owned(),
+        })
     }
 
     /// Greets one client within the probe's patience.
@@ -87,10 +98,14 @@ impl Greeter {
 pub fn tcp(from: &Namespace, server: &Greeter, to: SocketAddrV4) -> Result<Option<String>> {
     thread::scope(|scope| {
         let greeting = scope.spawn(|| server.greet());
-        let Some(mut stream) = connect(from, to, PATIENCE)? else { return Ok(None) };
+        let Some(mut stream) = connect(from, to, PATIENCE)? else {
+            return Ok(None);
+        };
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut text = String::new();
-        stream.read_to_string(&mut text).context("read the greeting")?;
+        stream
+            .read_to_string(&mut text)
+            .context("read the greeting")?;
         match greeting.join() {
             Ok(greeted) => greeted?,
             Err(_) => anyhow::bail!("the server panicked"),
@@ -103,7 +118,11 @@ pub fn tcp(from: &Namespace, server: &Greeter, to: SocketAddrV4) -> Result<Optio
 ///
 /// # Errors
 /// Those of sockets other than a time-out.
-pub fn connect(from: &Namespace, to: SocketAddrV4, deadline: Duration) -> Result<Option<TcpStream>> {
+pub fn connect(
+    from: &Namespace,
+    to: SocketAddrV4,
+    deadline: Duration,
+) -> Result<Option<TcpStream>> {
     let connected = from.run(|| Ok(TcpStream::connect_timeout(&SocketAddr::V4(to), deadline)))?;
     match connected {
         Ok(stream) => Ok(Some(stream)),
@@ -125,14 +144,18 @@ pub fn udp_echo(
 ) -> Result<bool> {
     let bind = |l4_port| move || Ok(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, l4_port))?);
     let (client, server) = (from.run(bind(0))?, at.run(bind(to.port()))?);
-    let sent: Vec<u8> = (0..len_bytes).map(|at| (at % 251) as u8).collect();
+    let sent: Vec<u8> = (0..=250).cycle().take(len_bytes).collect();
     client.set_read_timeout(Some(deadline))?;
     server.set_read_timeout(Some(deadline))?;
     client.send_to(&sent, to)?;
     let mut buffer = vec![0; 65_536];
-    let Ok((received, peer)) = server.recv_from(&mut buffer) else { return Ok(false) };
+    let Ok((received, peer)) = server.recv_from(&mut buffer) else {
+        return Ok(false);
+    };
     server.send_to(&buffer[..received], peer)?;
-    let Ok(received) = client.recv(&mut buffer) else { return Ok(false) };
+    let Ok(received) = client.recv(&mut buffer) else {
+        return Ok(false);
+    };
     Ok(buffer[..received] == sent[..])
 }
 
@@ -140,7 +163,12 @@ pub fn udp_echo(
 ///
 /// # Errors
 /// Where nobody answers, or what arrives is less.
-pub fn tcp_bulk(from: &Namespace, at: &Namespace, to: SocketAddrV4, total_bytes: u64) -> Result<f64> {
+pub fn tcp_bulk(
+    from: &Namespace,
+    at: &Namespace,
+    to: SocketAddrV4,
+    total_bytes: u64,
+) -> Result<f64> {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, to.port());
     let listener = at.run(|| Ok(TcpListener::bind(any)?))?;
     let mut sender = connect(from, to, PATIENCE)?.context("nobody answered")?;
@@ -150,7 +178,7 @@ pub fn tcp_bulk(from: &Namespace, at: &Namespace, to: SocketAddrV4, total_bytes:
     let start = Instant::now();
     let received = thread::scope(|scope| {
         let receiving = scope.spawn(move || drain(&mut receiver));
-        let chunk = [0x5a; 65_536];
+        let chunk = vec![0x5a; 65_536];
         let mut left = total_bytes;
         while left > 0 {
             let len = left.min(chunk.len() as u64);
@@ -163,7 +191,10 @@ pub fn tcp_bulk(from: &Namespace, at: &Namespace, to: SocketAddrV4, total_bytes:
             Err(_) => anyhow::bail!("the receiver panicked"),
         }
     })?;
-    ensure!(received == total_bytes, "{received} of {total_bytes} bytes arrived");
+    ensure!(
+        received == total_bytes,
+        "{received} of {total_bytes} bytes arrived"
+    );
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     Ok(total_bytes as f64 * 8.0 / start.elapsed().as_secs_f64())
 }

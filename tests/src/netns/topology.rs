@@ -36,7 +36,9 @@ impl Topology {
             return Ok(None);
         }
         script("two-hosts.sh", &["up"])?;
-        let topology = Self { hosts: TwoHosts::open()? };
+        let topology = Self {
+            hosts: TwoHosts::open()?,
+        };
         for host in ["host1", "host2"] {
             topology.start_agent(host)?;
         }
@@ -134,7 +136,9 @@ fn scripts() -> PathBuf {
 }
 
 fn script(name: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(scripts().join(name)).args(arguments).output()?;
+    let output = Command::new(scripts().join(name))
+        .args(arguments)
+        .output()?;
     ensure!(
         output.status.success(),
         "{name} {}: {}",
@@ -147,8 +151,14 @@ fn script(name: &str, arguments: &[&str]) -> Result<()> {
 /// The release binary beside this test's own: `cargo xtask test` builds it first.
 fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let target = own.ancestors().find(|directory| directory.join("release").is_dir());
+    let target = own
+        .ancestors()
+        .find(|directory| directory.join("release").is_dir());
     let binary = target.context("a target directory")?.join("release/inlay");
-    ensure!(binary.is_file(), "{} is not there: type cargo xtask build", binary.display());
+    ensure!(
+        binary.is_file(),
+        "{} is not there: type cargo xtask build",
+        binary.display()
+    );
     Ok(binary)
 }

@@ -6,8 +6,8 @@ use inlay_core::{
 };
 
 use crate::{
-    nodes::{Host, RED_A, RED_B, RED_F, RED_R},
-    packet::{Ip, Packet, flags::SYN},
+    nodes::{Host, Node, RED_A, RED_B, RED_D, RED_F, RED_R, quote},
+    packet::{Body, Ip, Packet, flags::SYN},
     policy::{Peer, allow},
     row::Row,
     world::RED,
@@ -32,6 +32,7 @@ fn to(packet: Packet, destination: Ip) -> Packet {
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = here();
     rows.extend(elsewhere());
+    rows.extend(errors());
     rows
 }
 
@@ -141,5 +142,44 @@ fn elsewhere() -> Vec<Row> {
                 ),
             )
             .drops(0, Inbound, DropReason::NotHere),
+    ]
+}
+
+/// A forwarding node speaks of packets between others, as routers do.
+fn errors() -> Vec<Row> {
+    let sent = to(RED_A.udp(&RED_F, PORTS), BEHIND_F);
+    let arrived = sent.clone().ttl(63);
+    let error = |destination: &Node, quoted: &Packet| {
+        let payload = quote(quoted);
+        let body = Body::Icmp {
+            kind: (11, 0),
+            word: [0; 4],
+            payload,
+        };
+        Packet::new(RED_F.ip, destination.ip, body)
+    };
+    let expired = error(&RED_A, &arrived);
+    let refused = |name, packet: &Packet| {
+        open(Row::new(name))
+            .after(RED_A.sends(&sent))
+            .frame(RED_F.sends(packet))
+            .drops(RED, Outbound, DropReason::Unsolicited)
+            .flows(2)
+    };
+    vec![
+        open(Row::new(
+            "a forwarding node tells a sender what became of its packet",
+        ))
+        .after(RED_A.sends(&sent))
+        .frame(RED_F.sends(&expired))
+        .delivers(&RED_A, &expired),
+        refused(
+            "a forwarding node does not tell another",
+            &error(&RED_D, &arrived),
+        ),
+        refused(
+            "a forwarding node does not tell of what it never got",
+            &error(&RED_A, &RED_A.udp(&RED_F, (8, 9000)).destination(BEHIND_F)),
+        ),
     ]
 }

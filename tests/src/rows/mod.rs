@@ -9,6 +9,7 @@ mod forwarder;
 mod fragments;
 mod icmp;
 mod malformed;
+mod malformed_inbound;
 mod mtu;
 mod not_carried;
 mod rate;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Row> {
         fragments::rows,
         icmp::rows,
         malformed::rows,
+        malformed_inbound::rows,
         mtu::rows,
         not_carried::rows,
         rate::rows,

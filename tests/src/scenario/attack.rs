@@ -15,12 +15,22 @@ use crate::netns::{
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("a spoofed virtual source: red-a sends as 10.0.1.99", spoofed_address),
+        row(
+            "a spoofed virtual source: red-a sends as 10.0.1.99",
+            spoofed_address,
+        ),
         row("a spoofed MAC address: red-a sends as red-d", spoofed_mac),
-        row("a forged substrate packet: another host sends as red-a", forged_host),
+        row(
+            "a forged substrate packet: another host sends as red-a",
+            forged_host,
+        ),
         row("a forged substrate packet from red to blue", cross_network),
-        row("red is not blue: red-a's 10.0.1.11 is red-b", |t| meets(&t.red_a, t, "inlay-red-b")),
-        row("blue is not red: blue-a's 10.0.1.11 is blue-b", |t| meets(&t.blue_a, t, "inlay-blue-b")),
+        row("red is not blue: red-a's 10.0.1.11 is red-b", |t| {
+            meets(&t.red_a, t, "inlay-red-b")
+        }),
+        row("blue is not red: blue-a's 10.0.1.11 is blue-b", |t| {
+            meets(&t.blue_a, t, "inlay-blue-b")
+        }),
     ]
 }
 
@@ -32,10 +42,16 @@ const FORGED: &[u8] = b"inlay scenario: this must not arrive";
 /// The Ethernet address of a device. Not from sysfs, which shows the namespace that it was mounted in.
 fn mac_of(namespace: &Namespace, device: &str) -> Result<[u8; 6]> {
     let text = namespace.output(&format!("ip -o link show dev {device}"))?;
-    let mac = text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+    let mac = text
+        .split_whitespace()
+        .skip_while(|word| *word != "link/ether")
+        .nth(1);
     let octets = mac.context("no Ethernet address")?.split(':');
     let octets: Result<Vec<u8>, _> = octets.map(|octet| u8::from_str_radix(octet, 16)).collect();
-    octets?.try_into().ok().context("a MAC address has six octets")
+    octets?
+        .try_into()
+        .ok()
+        .context("a MAC address has six octets")
 }
 
 fn udp_frame(source_mac: [u8; 6], source: [u8; 4], payload: &[u8]) -> Result<Vec<u8>> {
@@ -56,9 +72,16 @@ fn carries(payload: &[u8]) -> impl Fn(&[u8]) -> bool {
 fn spoof(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
     let sender = FrameSocket::open(&topology.red_a, "eth0")?;
     let receiver = FrameSocket::open(&topology.red_b, "eth0")?;
-    sender.send(&udp_frame(mac_of(&topology.red_a, "eth0")?, A.octets(), GENUINE)?)?;
+    sender.send(&udp_frame(
+        mac_of(&topology.red_a, "eth0")?,
+        A.octets(),
+        GENUINE,
+    )?)?;
     if receiver.receive(PATIENCE, carries(GENUINE))?.is_none() {
-        return Ok(same("the genuine frame arrives", "the genuine frame is lost"));
+        return Ok(same(
+            "the genuine frame arrives",
+            "the genuine frame is lost",
+        ));
     }
     let drops = Drops::of("host1", "red", "outbound", reason)?;
     sender.send(frame)?;
@@ -67,11 +90,19 @@ fn spoof(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
 }
 
 fn spoofed_address(topology: &TwoHosts) -> Result<Outcome> {
-    spoof(topology, &udp_frame(mac_of(&topology.red_a, "eth0")?, [10, 0, 1, 99], FORGED)?, "spoofed-address")
+    spoof(
+        topology,
+        &udp_frame(mac_of(&topology.red_a, "eth0")?, [10, 0, 1, 99], FORGED)?,
+        "spoofed-address",
+    )
 }
 
 fn spoofed_mac(topology: &TwoHosts) -> Result<Outcome> {
-    spoof(topology, &udp_frame(mac_of(&topology.red_d, "eth0")?, A.octets(), FORGED)?, "spoofed-mac")
+    spoof(
+        topology,
+        &udp_frame(mac_of(&topology.red_d, "eth0")?, A.octets(), FORGED)?,
+        "spoofed-mac",
+    )
 }
 
 /// An inlaid UDP packet to red-b, made in the fabric. `host` is the last word of the source's prefix.
@@ -92,7 +123,11 @@ fn substrate_frame(
         mac_of(&topology.fabric, "host2")?,
         mac_of(&topology.host2, "uplink")?,
     )
-    .ipv6(address(host, from, A.octets()), address(2, to, B.octets()), 254)
+    .ipv6(
+        address(host, from, A.octets()),
+        address(2, to, B.octets()),
+        254,
+    )
     .udp(9001, 9001);
     let mut frame = Vec::new();
     builder.write(&mut frame, payload)?;
@@ -112,7 +147,10 @@ fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
     // The genuine sender's host may say so: the probe itself can arrive.
     sender.send(&substrate_frame(topology, 1, (RED, RED), GENUINE)?)?;
     if red.receive(PATIENCE, carries(GENUINE))?.is_none() {
-        return Ok(same("the genuine packet arrives", "the genuine packet is lost"));
+        return Ok(same(
+            "the genuine packet arrives",
+            "the genuine packet is lost",
+        ));
     }
     let drops = Drops::of("host2", "", "inbound", reason)?;
     sender.send(frame)?;
@@ -122,20 +160,34 @@ fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
 }
 
 fn forged_host(topology: &TwoHosts) -> Result<Outcome> {
-    forge(topology, &substrate_frame(topology, 3, (RED, RED), FORGED)?, "forged-source")
+    forge(
+        topology,
+        &substrate_frame(topology, 3, (RED, RED), FORGED)?,
+        "forged-source",
+    )
 }
 
 fn cross_network(topology: &TwoHosts) -> Result<Outcome> {
-    forge(topology, &substrate_frame(topology, 1, (RED, BLUE), FORGED)?, "cross-network")
+    forge(
+        topology,
+        &substrate_frame(topology, 1, (RED, BLUE), FORGED)?,
+        "cross-network",
+    )
 }
 
 /// Both tenants' servers listen; only the client's own tenant's may answer.
 fn meets(client: &Namespace, topology: &TwoHosts, expected: &str) -> Result<Outcome> {
     let red = Greeter::listen(&topology.red_b, 8080)?;
     let blue = Greeter::listen(&topology.blue_b, 8080)?;
-    let own = if expected == topology.red_b.name() { &red } else { &blue };
+    let own = if expected == topology.red_b.name() {
+        &red
+    } else {
+        &blue
+    };
     let answer = probe::tcp(client, own, SocketAddrV4::new(B, 8080))?;
-    let observed = answer.map_or("nobody answers".to_owned(), |name| format!("{name} answers"));
+    let observed = answer.map_or("nobody answers".to_owned(), |name| {
+        format!("{name} answers")
+    });
     Ok(same(format!("{expected} answers"), observed))
 }
 
@@ -161,13 +213,16 @@ fn answer_to(node: &Namespace, frame: &[u8]) -> Result<String> {
     let is_error = |frame: &[u8]| fragmentation_needed(frame).is_some();
     let answer = socket.receive(PATIENCE, is_error)?;
     let mtu = answer.as_deref().and_then(fragmentation_needed);
-    Ok(mtu.map_or("no answer".to_owned(), |mtu| format!("fragmentation needed, MTU {mtu}")))
+    Ok(mtu.map_or("no answer".to_owned(), |mtu| {
+        format!("fragmentation needed, MTU {mtu}")
+    }))
 }
 
 /// The MTU of an ICMP "fragmentation needed".
 fn fragmentation_needed(frame: &[u8]) -> Option<u16> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let (Some(NetSlice::Ipv4(_)), Some(TransportSlice::Icmpv4(icmp))) = (packet.net, packet.transport)
+    let (Some(NetSlice::Ipv4(_)), Some(TransportSlice::Icmpv4(icmp))) =
+        (packet.net, packet.transport)
     else {
         return None;
     };

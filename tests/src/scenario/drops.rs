@@ -20,7 +20,12 @@ impl Drops {
     ///
     /// # Errors
     /// Where no dataplane of the instance is loaded.
-    pub fn of(instance: &str, network: &str, direction: &'static str, reason: &str) -> Result<Self> {
+    pub fn of(
+        instance: &str,
+        network: &str,
+        direction: &'static str,
+        reason: &str,
+    ) -> Result<Self> {
         let mut drops = Self {
             instance: instance.to_owned(),
             network: network.to_owned(),
@@ -46,7 +51,9 @@ impl Drops {
             self.network.is_empty() || network.as_deref() == Some(&self.network)
         };
         let meant = counts.iter().filter(|count| {
-            is_meant(&count.network) && count.direction == self.direction && count.reason == self.reason
+            is_meant(&count.network)
+                && count.direction == self.direction
+                && count.reason == self.reason
         });
         Ok(meant.map(|count| count.packets).sum())
     }

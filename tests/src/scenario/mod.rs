@@ -57,7 +57,11 @@ impl Row {
             drop_reason: None,
             passed: false,
         });
-        Report { name: self.name, outcome, took_ms: start.elapsed().as_millis() }
+        Report {
+            name: self.name,
+            outcome,
+            took_ms: start.elapsed().as_millis(),
+        }
     }
 }
 
@@ -131,7 +135,12 @@ fn row(name: &'static str, run: fn(&TwoHosts) -> Result<Outcome>) -> Row {
 fn same(expected: impl Into<String>, observed: impl Into<String>) -> Outcome {
     let (expected, observed) = (expected.into(), observed.into());
     let passed = expected == observed;
-    Outcome { expected, observed, drop_reason: None, passed }
+    Outcome {
+        expected,
+        observed,
+        drop_reason: None,
+        passed,
+    }
 }
 
 /// An outcome of silence, with the drop that explains it.

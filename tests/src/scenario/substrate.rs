@@ -39,7 +39,8 @@ pub fn capture(topology: &TwoHosts) -> Result<Vec<Field>> {
         let talk = scope.spawn(|| probe::tcp(&topology.red_a, &server, SocketAddrV4::new(B, 8080)));
         let frame = socket.receive(PATIENCE, |frame| {
             header(frame).is_some_and(|header| {
-                header.next_header == l4::TCP && header.destination.virtual_ip.octets() == B.octets()
+                header.next_header == l4::TCP
+                    && header.destination.virtual_ip.octets() == B.octets()
             })
         })?;
         match talk.join() {
@@ -62,7 +63,11 @@ fn header(frame: &[u8]) -> Option<ipv6::Header> {
 #[must_use]
 pub fn decode(header: &ipv6::Header) -> Vec<Field> {
     let label = header.label();
-    let field = |name, value: String, meaning: String| Field { name, value, meaning };
+    let field = |name, value: String, meaning: String| Field {
+        name,
+        value,
+        meaning,
+    };
     vec![
         field(
             "traffic class",
@@ -72,11 +77,27 @@ pub fn decode(header: &ipv6::Header) -> Vec<Field> {
         field(
             "flow label",
             format!("{:#07x}", label.bits()),
-            format!("hash {:#05x} of the 5-tuple, and the tenant's TTL {}", label.bits() >> 8, label.ttl()),
+            format!(
+                "hash {:#05x} of the 5-tuple, and the tenant's TTL {}",
+                label.bits() >> 8,
+                label.ttl()
+            ),
         ),
-        field("payload length", header.payload_length.to_string(), "transport header and data".to_owned()),
-        field("next header", header.next_header.to_string(), "the tenant's protocol".to_owned()),
-        field("hop limit", header.hop_limit.to_string(), "255, less the routers passed".to_owned()),
+        field(
+            "payload length",
+            header.payload_length.to_string(),
+            "transport header and data".to_owned(),
+        ),
+        field(
+            "next header",
+            header.next_header.to_string(),
+            "the tenant's protocol".to_owned(),
+        ),
+        field(
+            "hop limit",
+            header.hop_limit.to_string(),
+            "255, less the routers passed".to_owned(),
+        ),
         address("source", &header.source),
         address("destination", &header.destination),
     ]

@@ -234,3 +234,43 @@ fn text(direction: Direction, traffic: Traffic, peer: PeerName<'_>) -> String {
         PeerName::Group(group) => format!("{name} {traffic} {towards} group:{group}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use inlay_api::L4PortRange;
+
+    use super::*;
+
+    #[test]
+    fn traffic_is_one_run_of_points() {
+        let ports = |first, last| L4PortRange::new(first, last).unwrap();
+        let rows = [
+            ("everything", Traffic::All, 0x00_0000, 0xff_ffff),
+            ("tcp", Traffic::Tcp(L4PortRange::ALL), 0x06_0000, 0x06_ffff),
+            ("ports", Traffic::Tcp(ports(80, 90)), 0x06_0050, 0x06_005a),
+            ("udp", Traffic::Udp(ports(53, 53)), 0x11_0035, 0x11_0035),
+            ("icmp", Traffic::Icmp(IcmpMatch::Any), 0x01_0000, 0x01_ffff),
+            (
+                "a type",
+                Traffic::Icmp(IcmpMatch::Type(8)),
+                0x01_0800,
+                0x01_08ff,
+            ),
+            (
+                "and code",
+                Traffic::Icmp(IcmpMatch::TypeAndCode(3, 4)),
+                0x01_0304,
+                0x01_0304,
+            ),
+        ];
+        for (name, traffic, first, last) in rows {
+            assert_eq!(
+                services(Direction::Outbound, traffic),
+                first..=last,
+                "{name}"
+            );
+            let inbound = first | 1 << 24..=last | 1 << 24;
+            assert_eq!(services(Direction::Inbound, traffic), inbound, "{name}");
+        }
+    }
+}
