@@ -32,6 +32,7 @@ use aya_ebpf::{
     macros::xdp,
     programs::XdpContext,
 };
+use aya_log_ebpf::debug;
 use inlay_core::{
     drop_reason::DropReason,
     linear::{self, Linear as _},
@@ -158,7 +159,9 @@ extern "C" fn inlay_full_outbound(context: *mut xdp_md, interface_index: u32, is
     };
     work.start(buffer.frame(interface_index), Direction::Outbound);
     let decided = pipeline::outbound(&tables, &mut buffer.packet(), work);
-    finish(&mut buffer, work, is_dry, decided)
+    let action = finish(&mut buffer, work, is_dry, decided);
+    trace(context, "outbound", interface_index, action);
+    action
 }
 
 #[unsafe(no_mangle)]
@@ -171,7 +174,20 @@ extern "C" fn inlay_full_inbound(context: *mut xdp_md, interface_index: u32, is_
     };
     work.start(buffer.frame(interface_index), Direction::Inbound);
     let decided = pipeline::inbound(&tables, &mut buffer.packet(), work);
-    finish(&mut buffer, work, is_dry, decided)
+    let action = finish(&mut buffer, work, is_dry, decided);
+    trace(context, "inbound", interface_index, action);
+    action
+}
+
+/// The debug trace of packets that take the full pipeline. The level is a constant of the load: unless it
+/// was asked for, the verifier removes this.
+#[inline(always)]
+fn trace(context: *mut xdp_md, direction: &str, interface_index: u32, action: u32) {
+    let context = XdpContext::new(context);
+    debug!(
+        &context,
+        "{} at interface {}: action {}", direction, interface_index, action
+    );
 }
 
 /// The one place that turns a decision into an action.

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::Context as _;
 use inlay_api::XdpMode;
 use inlay_dataplane::{
-    Dataplane, Mode, Options, degraded,
+    Dataplane, LogLevel, Mode, Options, degraded,
     image::{Changes, Image},
     netlink, offload,
 };
@@ -17,6 +17,7 @@ use crate::{
     compile::Role,
     host::Host,
     interface::{Interface, Interfaces},
+    packet_log,
 };
 
 /// The kernel's side of an agent.
@@ -27,8 +28,11 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Loads the programs over the instance's maps, those that are there if they have the right shape.
-    pub(crate) fn open(instance: &str) -> anyhow::Result<Self> {
-        let dataplane = Dataplane::open(&Options::new(instance))?;
+    pub(crate) fn open(instance: &str, packet_log: bool) -> anyhow::Result<Self> {
+        let mut dataplane = Dataplane::open(&Options {
+            log_level: packet_log.then_some(LogLevel::Debug),
+            ..Options::new(instance)
+        })?;
         for what in dataplane.rejected() {
             warn!(
                 what,
@@ -41,6 +45,9 @@ impl Kernel {
             maps = %dataplane.map_directory().display(),
             "dataplane is loaded"
         );
+        if packet_log {
+            packet_log::carry(&mut dataplane)?;
+        }
         Ok(Self { dataplane })
     }
 }

@@ -15,6 +15,7 @@ pub mod host;
 pub mod interface;
 mod kernel;
 mod link_events;
+mod packet_log;
 mod readable;
 pub mod reconcile;
 mod run;

@@ -31,6 +31,8 @@ pub struct StaticOptions {
     pub instance: String,
     /// Applies the file and returns.
     pub once: bool,
+    /// Logs what becomes of packets that start or change a flow.
+    pub packet_log: bool,
 }
 
 /// Keeps the host as the file says, until it is told to stop. Its dataplane goes on then.
@@ -43,7 +45,8 @@ pub async fn run_static(options: StaticOptions) -> anyhow::Result<()> {
     let mut source = FileSource::open(&options.file)?;
     // Before anything is looked at, so that nothing is missed.
     let mut events = Events::open()?;
-    let mut agent = Agent::open(Kernel::open(&options.instance)?, directory)?;
+    let kernel = Kernel::open(&options.instance, options.packet_log)?;
+    let mut agent = Agent::open(kernel, directory)?;
     if options.once {
         let desired = source.next().await?;
         return agent.set_desired(desired);

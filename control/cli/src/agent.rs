@@ -16,10 +16,18 @@ pub(crate) struct Arguments {
     /// Applies the file and ends; the dataplane stays
     #[arg(long)]
     once: bool,
+    /// Logs what becomes of packets that start or change a flow: for debugging, it costs each of them
+    #[arg(long)]
+    packet_log: bool,
 }
 
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let default = if arguments.packet_log {
+        "info,inlay_xdp=debug"
+    } else {
+        "info"
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -29,6 +37,7 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> anyhow::Result<()
         file: arguments.file.clone(),
         instance: globals.instance.clone(),
         once: arguments.once,
+        packet_log: arguments.packet_log,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
