@@ -48,7 +48,7 @@ drop_reasons! {
     BadIpv4Header "bad-ipv4-header",
     /// The IPv4 header has options; the node was sent a parameter problem.
     Ipv4Options "ipv4-options",
-    /// The protocol's number stands for an extension header in IPv6.
+    /// The protocol's number stands for an extension header in IPv6, or for ICMPv6.
     ReservedProtocol "reserved-protocol",
     /// The IPv4 header's reserved flag is set.
     ReservedFlag "reserved-flag",

@@ -59,6 +59,14 @@ impl FlowKey {
         self.network_and_protocol == 0 && self.local.0 == 0
     }
 
+    /// A word by which a record is known to be of this key: not secret, only different.
+    #[inline(always)]
+    #[must_use]
+    pub const fn check(&self) -> u32 {
+        let addresses = self.local.0 ^ self.remote.0.rotate_left(11);
+        addresses ^ self.ports.rotate_left(19) ^ self.network_and_protocol ^ self.via.rotate_left(5)
+    }
+
     /// The protocol's number.
     #[inline(always)]
     #[must_use]
@@ -275,8 +283,8 @@ pub struct FlowRecord {
     pub allowed: u8,
     /// [`FlowRecord::ROUTED`].
     pub flags: u8,
-    /// Zero.
-    pub reserved: u32,
+    /// [`FlowKey::check`] of its key: the kernel may give the element to another flow while it is read.
+    pub check: u32,
 }
 
 impl FlowRecord {
@@ -302,7 +310,7 @@ impl FlowRecord {
             origin: origin as u8,
             allowed: 0,
             flags: 0,
-            reserved: 0,
+            check: 0,
         }
     }
 
@@ -359,7 +367,7 @@ pub struct Flow {
     origin: Cell<u8>,
     allowed: Cell<u8>,
     flags: Cell<u8>,
-    reserved: Cell<u32>,
+    check: Cell<u32>,
 }
 
 const _: () = assert!(size_of::<FlowRecord>() == 56 && size_of::<Flow>() == 56);
@@ -388,7 +396,7 @@ impl Flow {
             origin: Cell::new(record.origin),
             allowed: Cell::new(record.allowed),
             flags: Cell::new(record.flags),
-            reserved: Cell::new(record.reserved),
+            check: Cell::new(record.check),
         }
     }
 
@@ -411,8 +419,15 @@ impl Flow {
             origin: self.origin.get(),
             allowed: self.allowed.get(),
             flags: self.flags.get(),
-            reserved: self.reserved.get(),
+            check: self.check.get(),
         }
+    }
+
+    /// Whether this is still the flow of `key`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of(&self, key: &FlowKey) -> bool {
+        self.check.get() == key.check()
     }
 
     /// Notes a packet at `now`.
@@ -574,7 +589,7 @@ mod tests {
             origin: 1,
             allowed: 3,
             flags: 1,
-            reserved: 0,
+            check: 11,
         };
         assert_eq!(Flow::new(&record).record(), record);
     }

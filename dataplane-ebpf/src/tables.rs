@@ -39,6 +39,7 @@ pub struct KernelTables {
 
 const AF_INET6: u8 = 10;
 const BPF_ANY: u64 = 0;
+const BPF_EXIST: u64 = 2;
 #[expect(clippy::cast_possible_wrap, reason = "64 bytes")]
 const FIB_PARAMS_BYTES: i32 = size_of::<FibParams>() as i32;
 
@@ -78,6 +79,10 @@ fn neighbour(tables: KernelTables, params: &FibParams) -> Resolved {
     let Some(device) = tables.device(params.ifindex) else {
         return Resolved::Unreachable;
     };
+    // Kernels before 6.3 answer so for a neighbour that is still being asked for.
+    if params.dmac == [0; 6] {
+        return Resolved::Unresolved;
+    }
     Resolved::Neighbour {
         destination: MacAddress::from_octets(params.dmac),
         source: MacAddress::from_octets(params.smac),
@@ -138,7 +143,8 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn mapping(&self, key: &MappingKey) -> Option<MappingRecord> {
-        // SAFETY: read at once; the kernel reuses an element only after the program's run.
+        // SAFETY: plain numbers, copied at once. An element may be given to another key meanwhile; whoever
+        // uses what it names compares the network's tag.
         unsafe { maps::MAPPINGS.get(key) }.copied()
     }
 
@@ -189,14 +195,20 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<&'static Flow> {
         let record = maps::FLOWS.get_ptr(key)?;
-        // SAFETY: `Flow` and `FlowRecord` have one layout, and `Flow` is all atomics, as memory that
-        // other CPUs write must be; the kernel keeps the element until the program's run is over.
+        // SAFETY: `Flow` and `FlowRecord` have one layout, and `Flow` is all cells, as memory that other CPUs
+        // write must be. The memory stays mapped; the element may be given to another flow meanwhile, which
+        // `FlowRecord::check` tells.
         Some(unsafe { &*record.cast::<Flow>() })
     }
 
     #[inline(always)]
     fn put_flow(&self, key: &FlowKey, record: &FlowRecord) -> bool {
         self.is_dry || maps::FLOWS.insert(key, record, BPF_ANY).is_ok()
+    }
+
+    #[inline(always)]
+    fn replace_flow(&self, key: &FlowKey, record: &FlowRecord) -> bool {
+        self.is_dry || maps::FLOWS.insert(key, record, BPF_EXIST).is_ok()
     }
 
     #[inline(always)]
@@ -351,11 +363,27 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn track(&self, _work: &mut Work) -> Result<(), DropReason> {
+    fn track(&self, work: &mut Work) -> Result<(), DropReason> {
         // The function takes the work from its map, as its caller did.
-        match functions::inlay_track(u32::from(self.is_dry)) {
+        expose(work);
+        let answer = functions::inlay_track(u32::from(self.is_dry));
+        expose(work);
+        match answer {
             0 => Ok(()),
             answer => Err(functions::reason(answer)),
         }
     }
+}
+
+/// Tells the compiler that what `work` holds may be read and written by others here: a global function takes
+/// it from its map, by a pointer that the compiler does not know to be the same.
+#[inline(always)]
+fn expose(work: &mut Work) {
+    // SAFETY: no instruction, and no effect but that on the compiler.
+    #[cfg(target_arch = "bpf")]
+    unsafe {
+        core::arch::asm!("", in("r1") core::ptr::from_mut(work));
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    let _ = work;
 }

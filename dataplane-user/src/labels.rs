@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::{
     Error,
@@ -108,7 +109,7 @@ impl Report {
     /// The report of an instance's agent; an empty one where there is none.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read.
+    /// Where the file is there and cannot be opened; what is in it is no error.
     pub fn read(instance: &str) -> Result<Self, Error> {
         read(&run_directory(instance).join("status.json"))
     }
@@ -125,15 +126,21 @@ impl Report {
     }
 }
 
-/// Reads `T` from a file; its defaults where there is none.
+/// Reads `T` from a file; its defaults where there is none, or where it holds anything else: a view shows
+/// numbers then, which is better than nothing.
 fn read<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, Error> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
         text => text.map_err(Error::file("read", path))?,
     };
-    serde_json::from_slice(&text)
-        .map_err(io::Error::from)
-        .map_err(Error::file("read", path))
+    Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
+        warn!(
+            file = %path.display(),
+            %error,
+            "not readable, so there are numbers for names; SIGHUP has the agent write it again"
+        );
+        T::default()
+    }))
 }
 
 impl Labels {
@@ -146,7 +153,7 @@ impl Labels {
     /// The labels of an instance; none where nobody wrote any.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read.
+    /// Where the file is there and cannot be opened; what is in it is no error.
     pub fn read(instance: &str) -> Result<Self, Error> {
         read(&Self::path(instance))
     }
@@ -211,6 +218,17 @@ mod tests {
         assert_eq!(labels.port(4), None);
         assert_eq!(labels.rule(5, 0).as_deref(), Some("allow"));
         assert_eq!(labels.rule(5, 1), None);
+    }
+
+    #[test]
+    fn a_file_that_does_not_parse_names_nothing() {
+        let path = std::env::temp_dir().join(format!("inlay-labels-{}", std::process::id()));
+        for text in ["", "{", "[3]", r#"{"ports": 3}"#] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(read::<Labels>(&path).unwrap(), Labels::default(), "{text}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read::<Labels>(&path).unwrap(), Labels::default());
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn check(name: &str, text: &str) {
 #[test]
 fn drop_reasons() {
     let mut text = "# Drop reasons\n\nGenerated from `dataplane-core/src/drop_reason.rs`. Every drop has one, \
-                    and a counter by direction and\nnetwork: `inlay counters`, `inlay drops`.\n\n\
+                    and a counter by direction and\nnetwork: `inlay drops`.\n\n\
                     | reason | what it means |\n|---|---|\n"
         .to_owned();
     for reason in DropReason::ALL {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use inlay_api::{HostState, InterfaceName};
 use inlay_dataplane::{
     image::{Changes, Image},
@@ -28,6 +28,15 @@ use crate::{
 /// How long a packet may read an image that was replaced. Packets take microseconds.
 const READERS: Duration = Duration::from_millis(200);
 
+/// The maps are not pinned any more: the next agent would begin with empty ones, and nothing that this one
+/// writes would reach what is attached then.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "somebody removed the pins of the dataplane, and its nodes may be cut off; start the agent again: it \
+     loads the dataplane anew"
+)]
+pub struct PinsGone;
+
 /// An agent of the host `H`.
 #[derive(Debug)]
 pub struct Agent<H> {
@@ -45,6 +54,10 @@ pub struct Agent<H> {
     there: BTreeSet<u32>,
     /// Whether a change was begun and not ended, so that epochs do not tell what flows are decided by.
     is_interrupted: bool,
+    /// Whether a step was begun and not ended, so that it has to be done again.
+    is_behind: bool,
+    /// Whether `labels` and `status` are what the files hold.
+    is_told: bool,
     labels: Labels,
     status: Status,
 }
@@ -72,6 +85,8 @@ impl<H: Host> Agent<H> {
             attached: Attached::default(),
             there: BTreeSet::new(),
             is_interrupted,
+            is_behind: false,
+            is_told: false,
             labels: Labels::default(),
             status: Status::default(),
         })
@@ -81,8 +96,10 @@ impl<H: Host> Agent<H> {
     ///
     /// # Errors
     /// Where it does not fit, and nothing was done; or where the machine refuses, and part of it may be
-    /// done: then `step` has to be called again.
+    /// done: then `check` does it again. `PinsGone` is final.
     pub fn set_desired(&mut self, desired: Desired) -> anyhow::Result<()> {
+        ensure!(self.host.is_pinned(), PinsGone);
+        let was_behind = self.is_behind;
         let before = self.desired.replace(desired);
         let result = self.step();
         // A state that does not fit is none that interfaces should be reconciled to.
@@ -90,22 +107,24 @@ impl<H: Host> Agent<H> {
             .as_ref()
             .is_err_and(anyhow::Error::is::<CompileError>)
         {
-            self.desired = before;
+            (self.desired, self.is_behind) = (before, was_behind);
         }
         result
     }
 
-    /// Looks at the machine: where it differs from what the last step left, makes the state true again.
+    /// Looks at the machine: where it differs from what the last step left, or that step failed, makes the
+    /// state true again.
     ///
     /// # Errors
     /// As for `set_desired`.
     pub fn check(&mut self) -> anyhow::Result<()> {
+        ensure!(self.host.is_pinned(), PinsGone);
         let Some(desired) = &self.desired else {
             return Ok(());
         };
         let interfaces = self.host.interfaces(&names(&desired.state))?;
         let is_as_left = interfaces == self.interfaces && self.host.attached() == self.there;
-        if is_as_left && !self.is_interrupted {
+        if is_as_left && !self.is_interrupted && !self.is_behind {
             return Ok(());
         }
         for (name, before) in &self.interfaces {
@@ -122,24 +141,30 @@ impl<H: Host> Agent<H> {
         self.step()
     }
 
-    /// As `check`, and tries again what did not work.
+    /// As `check`, and looks whether what is attached still works: no event tells of a node's end of a
+    /// veth. What did not work is tried again.
     ///
     /// # Errors
     /// As for `set_desired`.
     pub fn retry(&mut self) -> anyhow::Result<()> {
-        if self.status.degraded.is_empty() {
-            return self.check();
+        let virtual_mtu = self.actual.config.virtual_mtu;
+        let is_degraded = self.attached.find_degraded(&mut self.host, virtual_mtu)
+            || !self.host.prepare_host().is_empty()
+            || !self.status.degraded.is_empty();
+        if is_degraded {
+            self.attached.forget_degraded();
+            self.is_behind = true;
         }
-        self.attached.forget_degraded();
-        self.step()
+        self.check()
     }
 
-    /// Has the next step look at everything: maps are read back, programs attached anew.
+    /// Has the next step look at everything: maps are read back, programs attached anew, files written.
     ///
     /// # Errors
     /// Where the maps cannot be read.
     pub fn distrust(&mut self) -> anyhow::Result<()> {
         self.attached.clear();
+        (self.is_behind, self.is_told) = (true, false);
         self.actual = self.host.read_image()?;
         Ok(())
     }
@@ -149,6 +174,7 @@ impl<H: Host> Agent<H> {
         let Some(desired) = self.desired.clone() else {
             return Ok(());
         };
+        self.is_behind = true;
         let began = Instant::now();
         let interfaces = self.host.interfaces(&names(&desired.state))?;
         let mut plan = self.plan(&desired.state, &interfaces)?;
@@ -191,6 +217,10 @@ impl<H: Host> Agent<H> {
     }
 
     fn carry_out(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let ports = self.actual.ports.len();
+        if ports > 0 && plan.removed_ports.len() == ports {
+            warn!(ports, "every port that there was is removed");
+        }
         let is_change = !plan.changes.is_empty();
         if is_change {
             self.directory.begin_change()?;
@@ -225,15 +255,16 @@ impl<H: Host> Agent<H> {
                 warn!(%interface, network, node, reason, "degraded");
             }
         }
-        if self.labels != plan.labels {
+        if !self.is_told || self.labels != plan.labels {
             self.directory.write_labels(&plan.labels)?;
             self.labels = plan.labels;
         }
-        if self.status != plan.status {
+        if !self.is_told || self.status != plan.status {
             self.directory.write_status(&plan.status)?;
             self.status = plan.status;
         }
         self.directory.write_ready(&self.status.revision)?;
+        (self.is_behind, self.is_told) = (false, true);
         info!(
             revision = self.status.revision,
             ports = self.actual.ports.len(),

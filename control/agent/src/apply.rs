@@ -40,6 +40,17 @@ impl Attached {
         self.0.remove(&interface_index);
     }
 
+    /// Looks again at what nothing was wrong with. Returns whether something is
+    /// wrong with any.
+    pub(crate) fn find_degraded(&mut self, host: &mut impl Host, virtual_mtu: u32) -> bool {
+        for (&index, state) in &mut self.0 {
+            if state.reasons.is_empty() {
+                state.reasons = host.prepare_interface(index, state.role, virtual_mtu);
+            }
+        }
+        self.0.values().any(|state| !state.reasons.is_empty())
+    }
+
     /// Forgets all interfaces that something is wrong with.
     pub(crate) fn forget_degraded(&mut self) {
         self.0.retain(|_, state| state.reasons.is_empty());

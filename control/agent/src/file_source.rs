@@ -6,12 +6,16 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use inlay_api::{Refusal, limits::FILE_BYTES_MAX, read_file, read_yaml};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
+use nix::{
+    fcntl::OFlag,
+    sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent},
+};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
@@ -140,11 +144,18 @@ impl Source for FileSource {
     }
 }
 
-/// At most one byte more than is taken, so that a longer file is seen to be one.
+/// At most one byte more than is taken, so that a longer file is seen to be one. A pipe, or a device,
+/// would hold the agent up, or give it another state each time.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(FILE_BYTES_MAX as u64 + 1)
+    file.take(FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

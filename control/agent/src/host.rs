@@ -9,6 +9,9 @@ use crate::{compile::Role, interface::Interfaces};
 
 /// The machine. All calls block, for microseconds to a few tens of milliseconds.
 pub trait Host {
+    /// Whether the maps can still be found by whoever comes next.
+    fn is_pinned(&self) -> bool;
+
     /// What the maps hold.
     ///
     /// # Errors

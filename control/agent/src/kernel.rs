@@ -53,6 +53,12 @@ impl Kernel {
 }
 
 impl Host for Kernel {
+    fn is_pinned(&self) -> bool {
+        // Where it cannot be told, nobody removed it.
+        let directory = self.dataplane.map_directory();
+        directory.try_exists().unwrap_or(true)
+    }
+
     fn read_image(&self) -> anyhow::Result<Image> {
         self.dataplane
             .read_image()

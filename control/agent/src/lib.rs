@@ -23,6 +23,6 @@ pub mod run_directory;
 pub mod source;
 pub mod status;
 
-pub use agent::Agent;
+pub use agent::{Agent, PinsGone};
 pub use file_source::{FileSource, revision};
 pub use run::{StaticOptions, run_static};

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    agent::Agent,
+    agent::{Agent, PinsGone},
     file_source::FileSource,
     host::Host,
     kernel::Kernel,
@@ -38,17 +38,21 @@ pub struct StaticOptions {
 /// Keeps the host as the file says, until it is told to stop. Its dataplane goes on then.
 ///
 /// # Errors
-/// Where the dataplane cannot be loaded or another agent has it; with `once`, also where the file is
+/// Where the dataplane cannot be loaded, another agent has it, or its pins are removed; with `once`, also where the file is
 /// refused or cannot be applied.
 pub async fn run_static(options: StaticOptions) -> anyhow::Result<()> {
-    let directory = RunDirectory::open(&inlay_dataplane::run_directory(&options.instance))?;
     let mut source = FileSource::open(&options.file)?;
+    // A file that is refused touches nothing.
+    let desired = match options.once {
+        true => Some(source.next().await?),
+        false => None,
+    };
+    let directory = RunDirectory::open(&inlay_dataplane::run_directory(&options.instance))?;
     // Before anything is looked at, so that nothing is missed.
     let mut events = Events::open()?;
     let kernel = Kernel::open(&options.instance, options.packet_log)?;
     let mut agent = Agent::open(kernel, directory)?;
-    if options.once {
-        let desired = source.next().await?;
+    if let Some(desired) = desired {
         return agent.set_desired(desired);
     }
     run(&mut agent, &mut source, &mut events).await
@@ -126,6 +130,10 @@ async fn run<H: Host, S: Source>(
             },
         };
         if let Err(error) = done {
+            // A supervisor starts another agent, which loads the dataplane.
+            if error.is::<PinsGone>() {
+                return Err(error);
+            }
             error!("{error:#}");
         }
     }

@@ -6,8 +6,8 @@ mod common;
 
 use common::{fake_host::FakeHost, interface, interfaces, state, temporary::Directory};
 use inlay_agent::{
-    Agent,
-    run_directory::{READY, RunDirectory, STATUS},
+    Agent, PinsGone,
+    run_directory::{LABELS, READY, RunDirectory, STATUS},
     source::Desired,
     status::Status,
 };
@@ -194,4 +194,77 @@ fn a_directory_has_one_agent() {
         .unwrap_err()
         .to_string();
     assert!(refusal.starts_with("another agent runs here"), "{refusal}");
+}
+
+#[test]
+fn what_could_not_be_told_is_done_again() {
+    for file in ["changing", LABELS, STATUS, READY] {
+        let (host, directory) = (host(), Directory::make());
+        let mut agent = agent(&host, &directory);
+        agent.set_desired(desired(EXAMPLE, "one")).unwrap();
+        // A directory in the place of the file that is written first.
+        let obstacle = directory.path().join(format!("{file}.next"));
+        std::fs::create_dir(&obstacle).unwrap();
+        let refusal = agent.set_desired(desired(&without_blue(), "two"));
+        refusal.unwrap_err();
+        agent.check().unwrap_err();
+        assert_eq!(directory.read(READY), "one\n", "{file}");
+        std::fs::remove_dir(&obstacle).unwrap();
+        agent.check().unwrap();
+        assert_eq!(directory.read(READY), "two\n", "{file}");
+        assert_eq!(status(&directory).revision, "two", "{file}");
+        assert_eq!(host.machine().image.ports.len(), 1, "{file}");
+        host.calls();
+        agent.check().unwrap();
+        assert!(host.calls().is_empty(), "{file}");
+    }
+}
+
+#[test]
+fn what_breaks_after_it_was_attached_is_told() {
+    let (host, directory) = (host(), Directory::make());
+    let mut agent = agent(&host, &directory);
+    agent.set_desired(desired(EXAMPLE, "one")).unwrap();
+    agent.retry().unwrap();
+    assert!(status(&directory).degraded.is_empty());
+    host.machine().reasons.insert(12, "no GRO".to_owned());
+    agent.retry().unwrap();
+    let degraded = status(&directory).degraded;
+    assert_eq!(
+        (degraded.len(), degraded[0].reason.as_str()),
+        (1, "no GRO")
+    );
+    host.machine().reasons.clear();
+    agent.retry().unwrap();
+    assert!(status(&directory).degraded.is_empty());
+}
+
+#[test]
+fn files_that_somebody_changed_are_written_again() {
+    let (host, directory) = (host(), Directory::make());
+    let mut agent = agent(&host, &directory);
+    agent.set_desired(desired(EXAMPLE, "one")).unwrap();
+    let files = [STATUS, LABELS].map(|name| (name, directory.read(name)));
+    for (name, _) in &files {
+        std::fs::write(directory.path().join(name), "{").unwrap();
+    }
+    agent.distrust().unwrap();
+    agent.check().unwrap();
+    for (name, text) in files {
+        assert_eq!(directory.read(name), text);
+    }
+}
+
+#[test]
+fn nothing_is_written_to_maps_without_pins() {
+    let (host, directory) = (host(), Directory::make());
+    let mut agent = agent(&host, &directory);
+    agent.set_desired(desired(EXAMPLE, "one")).unwrap();
+    host.calls();
+    host.machine().is_unpinned = true;
+    assert!(agent.check().unwrap_err().is::<PinsGone>());
+    assert!(agent.retry().unwrap_err().is::<PinsGone>());
+    let refusal = agent.set_desired(desired(&without_blue(), "two"));
+    assert!(refusal.unwrap_err().is::<PinsGone>());
+    assert!(host.calls().is_empty());
 }

@@ -2,8 +2,14 @@
 //!
 //! A field that the file may leave out is an `Option` or a list; its default is given by
 //! validation. Unknown fields are refused. `examples/host.yaml` shows the file.
+//!
+//! `networks`, and the `nodes` of each, have no default: a file that was cut short is refused, and not
+//! taken for one that wants every port gone.
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, Unexpected},
+};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -19,8 +25,8 @@ pub struct RawState {
     /// The other hosts.
     #[serde(default)]
     pub hosts: Vec<RawRemoteHost>,
-    /// The virtual networks.
-    #[serde(default)]
+    /// The virtual networks; `[]` where there are none.
+    #[serde(deserialize_with = "written")]
     pub networks: Vec<RawNetwork>,
 }
 
@@ -76,8 +82,8 @@ pub struct RawNetwork {
     /// Its access control lists.
     #[serde(default)]
     pub acls: Vec<RawAcl>,
-    /// Its nodes.
-    #[serde(default)]
+    /// Its nodes; `[]` where it has none.
+    #[serde(deserialize_with = "written")]
     pub nodes: Vec<RawNode>,
 }
 
@@ -223,4 +229,18 @@ pub struct RawNode {
     pub flows_max: Option<u64>,
     /// [`NEW_FLOWS_PER_S_DEFAULT`](crate::limits::NEW_FLOWS_PER_S_DEFAULT) if left out.
     pub new_flows_per_s: Option<u64>,
+}
+
+/// A list that has to be there: nothing after the colon is no empty list.
+fn written<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer)?.ok_or_else(|| {
+        D::Error::invalid_type(
+            Unexpected::Other("nothing"),
+            &"a list, [] where it is empty",
+        )
+    })
 }

@@ -28,9 +28,13 @@ pub fn read_file(path: &Path) -> Result<HostState, Refusal> {
     }
 }
 
-/// At most one byte more than is taken, so that a longer file is seen to be one.
+/// At most one byte more than is taken, so that a longer file is seen to be one. A pipe is not opened: that
+/// waits until somebody writes to it.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let len_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     File::open(path)?
         .take(len_max.saturating_add(1))

@@ -9,7 +9,7 @@ const HOST: &str = "version: 1\nhost: {name: h, prefix: '2001:db8::/64', uplinks
 
 #[test]
 fn bytes_of_a_file() {
-    let mut yaml = HOST.to_owned() + "#";
+    let mut yaml = HOST.to_owned() + "networks: []\n#";
     yaml.extend(std::iter::repeat_n('x', FILE_BYTES_MAX - yaml.len()));
     read_yaml("host.yaml", yaml.as_bytes()).unwrap();
     yaml.push('x');
@@ -28,6 +28,14 @@ fn text_that_is_not_utf8() {
     let refusal = read_yaml("host.yaml", b"version: 1\nhost: {name: \xff}\n").unwrap_err();
     let expected = "host.yaml:2: not UTF-8 text; save the file as UTF-8";
     assert_eq!(refusal.to_string(), expected);
+}
+
+#[test]
+fn file_that_is_a_device() {
+    let refusal = read_file("/dev/null".as_ref()).unwrap_err().to_string();
+    let expected = "/dev/null: cannot be read (it is not a regular file); \
+                    see that it is there and readable";
+    assert_eq!(refusal, expected);
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn the_order_of_acl_entries_is_their_number() {
         read(&format!(
             "version: 1
 host: {{name: h, prefix: '2001:db8::/64', uplinks: [eth0]}}
-networks: [{{name: red, vni: 1, cidrs: [10.0.0.0/8], acls: [{{name: x, inbound: [{entries}]}}]}}]
+networks: [{{name: red, vni: 1, cidrs: [10.0.0.0/8], acls: [{{name: x, inbound: [{entries}]}}], nodes: []}}]
 "
         ))
     };

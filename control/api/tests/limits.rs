@@ -28,7 +28,12 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 
 /// A file with one network, 10.0.0.0/8, and these lines in it.
 fn in_network(lines: &str) -> String {
-    format!("{HOST}networks:\n- name: red\n  vni: 1\n  cidrs: [10.0.0.0/8]\n{lines}")
+    let nodes = if lines.contains("  nodes:\n") {
+        ""
+    } else {
+        "  nodes: []\n"
+    };
+    format!("{HOST}networks:\n- name: red\n  vni: 1\n  cidrs: [10.0.0.0/8]\n{lines}{nodes}")
 }
 
 /// Checks that `yaml(max)` is taken, and that `yaml(max + 1)` is refused with `expected` alone.
@@ -43,7 +48,7 @@ fn check_limit(max: usize, yaml: impl Fn(usize) -> String, expected: &str) {
 fn hosts() {
     let yaml = |count| {
         let host = |n| format!("- {{name: h{n}, prefix: '2001:db8:1:{n:x}::/64'}}");
-        format!("{HOST}hosts:\n{}", lines(count, host))
+        format!("{HOST}hosts:\n{}networks: []\n", lines(count, host))
     };
     let expected =
         "host.yaml:4:3: hosts: 16384 other hosts are more than 16383; take 1 of them out";
@@ -53,7 +58,12 @@ fn hosts() {
 #[test]
 fn networks() {
     let yaml = |count| {
-        let network = |n| format!("- {{name: n{n}, vni: {}, cidrs: [10.0.0.0/8]}}", n + 1);
+        let network = |n| {
+            format!(
+                "- {{name: n{n}, vni: {}, cidrs: [10.0.0.0/8], nodes: []}}",
+                n + 1
+            )
+        };
         format!("{HOST}networks:\n{}", lines(count, network))
     };
     let expected = "host.yaml:4:3: networks: 256 networks are more than 255; take 1 of them out";
@@ -64,7 +74,7 @@ fn networks() {
 fn cidrs() {
     let yaml = |count| {
         let cidrs = lines(count, |n| format!("  - 10.{n}.0.0/16"));
-        format!("{HOST}networks:\n- name: red\n  vni: 1\n  cidrs:\n{cidrs}")
+        format!("{HOST}networks:\n- name: red\n  vni: 1\n  cidrs:\n{cidrs}  nodes: []\n")
     };
     let expected =
         "host.yaml:7:5: networks[0].cidrs: 17 cidrs are more than 16; take 1 of them out";

@@ -94,7 +94,7 @@ fn print(explanation: &Explanation) -> anyhow::Result<()> {
 
 fn verdict(explanation: &Explanation) -> String {
     let verdict = match explanation.verdict {
-        Verdict::Sent => "sent to another host",
+        Verdict::Sent => &sent(explanation),
         Verdict::Passed => "passed to the kernel, which finds the neighbour and sends it",
         Verdict::Delivered => "delivered to a node of this host",
         Verdict::Answered => "answered by the virtual router",
@@ -104,6 +104,16 @@ fn verdict(explanation: &Explanation) -> String {
         Some(reason) => format!("{verdict} ({reason})"),
         None => verdict.to_owned(),
     }
+}
+
+/// The step `destination` tells the host, and its prefix after a comma.
+fn sent(explanation: &Explanation) -> String {
+    let mut steps = explanation.steps.iter();
+    let host = steps
+        .find(|step| step.step == "destination")
+        .and_then(|step| step.found.split(',').next())
+        .unwrap_or("another host");
+    format!("sent to {host}, whose inbound rules decide next")
 }
 
 fn frame(what: &str, packet: &PacketView) -> anyhow::Result<()> {

@@ -119,7 +119,7 @@ fn established<T: Tables>(
     let flow = tables.flow(&key)?;
     let record = flow.record();
     let now = tables.now();
-    if record.port != slot || record.peer_port != NONE {
+    if record.port != slot || record.peer_port != NONE || record.check != key.check() {
         return None;
     }
     check(tables, &flow, &record, port, Direction::Outbound, now)?;
@@ -241,7 +241,7 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
     );
     let flow = tables.flow(&key)?;
     let record = flow.record();
-    if record.inbound_prefix != remote.prefix {
+    if record.inbound_prefix != remote.prefix || record.check != key.check() {
         return None;
     }
     let port = tables.port(record.port)?;

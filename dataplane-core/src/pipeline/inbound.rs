@@ -96,6 +96,10 @@ fn tenant<T: Tables>(
     let slot = receiver(tables, config, &sender, &header)?;
     tables.trace(Step::ToPort, u64::from(slot));
     let port = tables.port(slot).ok_or(DropReason::NotHere)?;
+    // A mapping that is being replaced may name a slot that is another network's by now.
+    if port.tag != local.tag {
+        return Err(DropReason::NotHere);
+    }
     (work.subject.port, work.subject.network) = (slot, port.network);
     receive(tables, packet, work, slot, port)
 }
@@ -215,6 +219,9 @@ fn receive<T: Tables>(
     port: &PortRecord,
 ) -> Result<Verdict, DropReason> {
     let transport = transport(tables, packet, slot, &work.substrate)?;
+    if transport.icmp == Icmp::Error && work.substrate.fragment.is_fragment() {
+        return Err(DropReason::BadFragment);
+    }
     let (local, remote) = (
         work.substrate.header.destination,
         work.substrate.header.source,
@@ -281,6 +288,9 @@ fn substrate_error<T: Tables>(
     };
     let mapping = tables.mapping(&key).ok_or(DropReason::NotHere)?;
     let port = tables.port(mapping.port).ok_or(DropReason::NotHere)?;
+    if port.tag != quoted.source.tag {
+        return Err(DropReason::NotHere);
+    }
     (work.subject.port, work.subject.network) = (mapping.port, port.network);
     check_quoted(tables, packet, mapping.port, port, &work.substrate)?;
     let subnet = tables.subnet(port.subnet).ok_or(DropReason::NotHere)?;
@@ -369,7 +379,10 @@ fn check_quoted<T: Tables>(
     );
     let flow = tables.flow(&key).ok_or(DropReason::Unsolicited)?;
     let record = flow.record();
-    if record.port != slot || record.is_expired(tables.now()) {
+    let is_own = record.port == slot
+        && record.allows(Direction::Outbound)
+        && record.outbound_prefix == remote.prefix;
+    if !is_own || record.is_expired(tables.now()) {
         return Err(DropReason::Unsolicited);
     }
     Ok(())

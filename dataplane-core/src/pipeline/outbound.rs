@@ -102,6 +102,10 @@ fn ipv4<T: Tables>(
         return reply::gateway(packet, work, port, subnet, &header);
     }
     let transport = transport(tables, packet, slot, &header)?;
+    // Its later fragments could not be told from a flow's.
+    if transport.icmp == Icmp::Error && header.fragment.is_fragment() {
+        return Err(DropReason::BadFragment);
+    }
     if let Some(reply) = too_big(tables, work, sender, &header, transport.icmp)? {
         return Ok(reply);
     }
@@ -256,7 +260,13 @@ fn carry<T: Tables>(
         virtual_ip: header.destination,
     };
     let inlay = translate::inlay(&header, transport.ports, source, destination);
-    forward::send(tables, port, work, inlay)
+    match forward::send(tables, port, work, inlay) {
+        Err(told @ DropReason::HostUnreachable) if reply::may_tell(&header, transport.icmp) => {
+            let error = icmp::Error::HostUnreachable;
+            Ok(reply::error(work, port, subnet, &header, error, told))
+        }
+        sent => sent,
+    }
 }
 
 /// What a port's flow keys have in `via`.
@@ -281,6 +291,10 @@ fn deliver<T: Tables>(
     let slot = work.record.peer_port;
     work.subject.direction = Direction::Inbound;
     let port = tables.port(slot).ok_or(DropReason::NotHere)?;
+    // The slot may have gone to a port of another network since the flow was decided.
+    if work.subject.key.vni() != port.tag.vni().number() {
+        return Err(DropReason::NotHere);
+    }
     tables.trace(Step::ToPort, u64::from(slot));
     let via = via(slot, port);
     let ports = swap_ports(header.protocol, transport.ports);

@@ -126,11 +126,15 @@ fn with_fragment(packet: &mut Packet<'_>, header: ipv6::Header) -> Result<Substr
 }
 
 /// Hop-by-hop, Routing, another Fragment, Destination Options, Mobility, HIP, Shim6: nobody inlays
-/// them, and an IPv4 node would not know what to do with them.
+/// them, and an IPv4 node would not know what to do with them. Nor ICMPv6: a tenant must not be able to put
+/// router advertisements and the like on the fabric, where switches act on them.
 #[inline(always)]
 #[must_use]
 pub const fn is_extension(next_header: u8) -> bool {
-    matches!(next_header, 0 | 43 | ipv6::FRAGMENT | 60 | 135 | 139 | 140)
+    matches!(
+        next_header,
+        0 | 43 | ipv6::FRAGMENT | ipv6::ICMPV6 | 60 | 135 | 139 | 140
+    )
 }
 
 /// Refuses transport headers that are cut short by the packet's end or by fragmentation (RFC 1858,

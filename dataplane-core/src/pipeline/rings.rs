@@ -4,15 +4,18 @@
 
 use crate::{
     drop_reason::DropReason,
-    flow::FlowKey,
+    flow::{FlowKey, FlowState},
     ids::Tick,
-    tables::{PortRecord, PortState, Tables},
+    tables::{Direction, PortRecord, PortState, Tables},
 };
 
 /// Places that are looked at before one is taken from a live flow.
 const TRIES: u32 = 4;
 
 /// Takes a place for `key`. The last try's place is taken whoever holds it.
+///
+/// The place is given to the new flow before the old one is removed: so another CPU that writes the old flow
+/// back meanwhile finds, afterwards, that its place is gone ([`keep`]).
 #[inline(always)]
 pub fn take<T: Tables>(
     tables: &T,
@@ -23,53 +26,88 @@ pub fn take<T: Tables>(
 ) -> Result<u32, DropReason> {
     let state = tables.port_state(slot).ok_or(DropReason::FlowTableFull)?;
     let mut place = 0;
+    let mut holder = None;
     for attempt in 0..TRIES {
         let head = tables.count_up(&state.ring_head);
         place = port.ring_base + (head as u32 & port.ring_mask);
-        if vacate(tables, slot, place, now, attempt == TRIES - 1) {
+        holder = tables.ring(place);
+        if attempt == TRIES - 1 || !is_held(tables, slot, place, holder, now) {
             break;
         }
     }
     tables.put_ring(place, key);
+    if let Some(holder) = holder.filter(|holder| holder != key && !holder.is_unused()) {
+        remove(tables, place, &holder);
+    }
     Ok(place)
 }
 
-/// Frees `place`, where nobody holds it, or its flow is over, or the caller must have it.
+/// Whether a live flow of the port holds `place`. Half open, unanswered and closed ones do not count.
 #[inline(always)]
-fn vacate<T: Tables>(tables: &T, slot: u32, place: u32, now: Tick, must: bool) -> bool {
-    let Some(holder) = tables.ring(place) else {
-        return true;
+fn is_held<T: Tables>(
+    tables: &T,
+    slot: u32,
+    place: u32,
+    holder: Option<FlowKey>,
+    now: Tick,
+) -> bool {
+    let Some(holder) = holder.filter(|holder| !holder.is_unused()) else {
+        return false;
     };
-    if holder.is_unused() {
-        return true;
-    }
     let Some(flow) = tables.flow(&holder) else {
-        return true;
+        return false;
     };
     let record = flow.record();
-    if record.ring != place {
-        return true;
-    }
-    // A flow of the port that had the place before is over, and goes too.
-    let is_live = record.port == slot && record.state().is_settled() && !record.is_expired(now);
-    if is_live && !must {
-        return false;
-    }
-    tables.remove_flow(&holder);
-    true
+    let is_open = !matches!(
+        record.state(),
+        FlowState::OneWay | FlowState::SynSent | FlowState::Closed
+    );
+    record.ring == place && record.port == slot && is_open && !record.is_expired(now)
 }
 
-/// Whether a port may start one more flow in this second. CPUs may race at the turn of a second: the
+/// Removes the flow of `holder`, if it still claims `place`.
+#[inline(always)]
+fn remove<T: Tables>(tables: &T, place: u32, holder: &FlowKey) {
+    if tables
+        .flow(holder)
+        .is_some_and(|flow| flow.record().ring == place)
+    {
+        tables.remove_flow(holder);
+    }
+}
+
+/// Removes a flow that was just written where its place went to another meanwhile: no flow is in the table
+/// without a place, or nobody would ever remove it.
+#[inline(always)]
+pub fn keep<T: Tables>(tables: &T, place: u32, key: &FlowKey) {
+    if tables.may_write() && tables.ring(place) != Some(*key) {
+        tables.remove_flow(key);
+    }
+}
+
+/// Whether a port may start one more flow in this second, each direction by itself: its peers cannot spend
+/// what it may start. CPUs may race at the turn of a second: the
 /// limit is then off by as many as there are.
 #[inline(always)]
-pub fn may_start<T: Tables>(tables: &T, state: &PortState, limit: u32, now: Tick) -> bool {
+pub fn may_start<T: Tables>(
+    tables: &T,
+    state: &PortState,
+    direction: Direction,
+    limit: u32,
+    now: Tick,
+) -> bool {
     if !tables.may_write() {
         return true;
     }
     let window = now.0 >> 6;
     if state.window.get() != window {
         state.window.set(window);
-        state.started.set(0);
+        state.started_outbound.set(0);
+        state.started_inbound.set(0);
     }
-    tables.count_up(&state.started) < u64::from(limit)
+    let started = match direction {
+        Direction::Outbound => &state.started_outbound,
+        Direction::Inbound => &state.started_inbound,
+    };
+    tables.count_up(started) < u64::from(limit)
 }

@@ -84,8 +84,8 @@ pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
     if found == FlowFound::New {
         *record = start(request, now)?;
     }
-    let remote = remote(tables, port, request);
     if found != FlowFound::Known {
+        let remote = remote(tables, port, request);
         decide(tables, request, port, remote, record, subject)?;
         record.epoch = epoch;
         record.allowed = 0;
@@ -104,14 +104,18 @@ pub fn track<T: Tables>(tables: &T, work: &mut Work) -> Result<(), DropReason> {
     }
     record.state = state as u8;
     record.last_seen = now.0;
+    record.check = request.key.check();
     if found == FlowFound::New {
         admit(tables, request, port, record, now)?;
+        if !tables.put_flow(&request.key, record) {
+            return Err(DropReason::FlowTableFull);
+        }
+    } else if !tables.replace_flow(&request.key, record) {
+        // Pushed out since it was found. The packet was decided; its next one starts anew.
+        return Ok(());
     }
-    if tables.put_flow(&request.key, record) {
-        Ok(())
-    } else {
-        Err(DropReason::FlowTableFull)
-    }
+    rings::keep(tables, record.ring, &request.key);
+    Ok(())
 }
 
 #[inline(always)]
@@ -137,7 +141,8 @@ fn find<T: Tables>(
     *record = flow.record();
     let is_reopened =
         record.state() == FlowState::Closed && request.transport.flags.has(TcpFlags::SYN);
-    if record.port != request.slot || record.is_expired(now) || is_reopened {
+    let is_other = record.port != request.slot || record.check != request.key.check();
+    if is_other || record.is_expired(now) || is_reopened {
         return FlowFound::New;
     }
     if record.epoch == epoch {
@@ -296,10 +301,14 @@ fn update<T: Tables>(
     state: FlowState,
     now: Tick,
 ) {
-    if !tables.may_write() {
+    let is_aged = now.since(Tick(record.last_seen)) > Flow::REFRESH_TICKS;
+    if !tables.may_write() || (state as u8 == record.state && !is_aged) {
         return;
     }
-    let Some(flow) = tables.flow(&request.key) else {
+    let Some(flow) = tables
+        .flow(&request.key)
+        .filter(|flow| flow.is_of(&request.key))
+    else {
         return;
     };
     if state as u8 != record.state {
@@ -323,7 +332,7 @@ fn admit<T: Tables>(
     let state = tables
         .port_state(request.slot)
         .ok_or(DropReason::UnknownPort)?;
-    if !rings::may_start(tables, state, port.new_flows_per_s, now) {
+    if !rings::may_start(tables, state, request.direction, port.new_flows_per_s, now) {
         return Err(DropReason::NewFlowRate);
     }
     record.ring = rings::take(tables, request.slot, port, &request.key, now)?;

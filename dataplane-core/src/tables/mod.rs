@@ -104,6 +104,8 @@ pub trait Tables {
     fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef>;
     /// Writes the flow of `key`, whole. False where the table is full.
     fn put_flow(&self, key: &FlowKey, record: &FlowRecord) -> bool;
+    /// Writes the flow of `key`, whole, where there is one. False where there is none.
+    fn replace_flow(&self, key: &FlowKey, record: &FlowRecord) -> bool;
     /// Removes the flow of `key`, if there is one.
     fn remove_flow(&self, key: &FlowKey);
     /// The flow that holds place `index` of the rings.

@@ -79,9 +79,11 @@ impl PortRecord {
 pub struct PortState {
     /// The next place of its ring.
     pub ring_head: Cell<u64>,
-    /// Flows started in the window.
-    pub started: Cell<u64>,
-    /// The window (ticks divided by 64, about a second) in which `started` counts.
+    /// Flows that the node started in the window.
+    pub started_outbound: Cell<u64>,
+    /// Flows that its peers started in the window.
+    pub started_inbound: Cell<u64>,
+    /// The window (ticks divided by 64, about a second) in which flows are counted.
     pub window: Cell<u32>,
     /// Zero.
     pub reserved: u32,
@@ -304,7 +306,7 @@ sizes! {
     Config = 16,
     InterfaceRecord = 8,
     PortRecord = 56,
-    PortState = 24,
+    PortState = 32,
     NetworkRecord = 16,
     SubnetRecord = 32,
     MappingKey = 8,

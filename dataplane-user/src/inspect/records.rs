@@ -118,7 +118,7 @@ impl Record for PortRecord {
 
 impl Record for PortStateSnapshot {
     fn json(&self) -> Value {
-        json!({ "ring_head": self.ring_head, "started": self.started, "window": self.window })
+        json!({ "ring_head": self.ring_head, "started_outbound": self.started_outbound, "started_inbound": self.started_inbound, "window": self.window })
     }
 }
 

@@ -44,9 +44,11 @@ impl NextHopSnapshot {
 pub struct PortStateSnapshot {
     /// The next place of its ring.
     pub ring_head: u64,
-    /// Flows started in the window.
-    pub started: u64,
-    /// The window in which `started` counts.
+    /// Flows that the node started in the window.
+    pub started_outbound: u64,
+    /// Flows that its peers started in the window.
+    pub started_inbound: u64,
+    /// The window in which flows are counted.
     pub window: u32,
     reserved: u32,
 }

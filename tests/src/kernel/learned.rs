@@ -24,7 +24,7 @@ fn low_half(word: u64) -> u32 {
 impl Maps {
     /// Forgets what the dataplane learned of a port.
     pub(super) fn forget_port(&mut self, slot: u32, port: &PortRecord) {
-        self.port_states.set(slot, [0; 3], 0).unwrap();
+        self.port_states.set(slot, [0; 4], 0).unwrap();
         for place in port.ring_base..=port.ring_base + port.ring_mask {
             self.flow_rings.set(place, FlowKey::default(), 0).unwrap();
         }
@@ -51,7 +51,7 @@ impl Maps {
         }
         for slot in content.ports.keys() {
             let mut state = self.port_states.get(slot, 0).unwrap();
-            state[2] = u64::from(low_half(state[2]).wrapping_sub(ticks.div_ceil(64)));
+            state[3] = u64::from(low_half(state[3]).wrapping_sub(ticks.div_ceil(64)));
             self.port_states.set(*slot, state, 0).unwrap();
             for place in slot * FRAGMENTS_PER_PORT..(slot + 1) * FRAGMENTS_PER_PORT {
                 let mut record = self.fragments.get(&place, 0).unwrap();

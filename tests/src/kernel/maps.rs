@@ -25,8 +25,8 @@ use inlay_dataplane::image::{Changes, Image, MapChanges};
 
 use crate::dataplane::Counted;
 
-/// A `PortState`: ring head, started, window and padding.
-type PortStateWords = [u64; 3];
+/// A `PortState`: ring head, flows started by the node, by its peers, then window and padding.
+type PortStateWords = [u64; 4];
 /// A `NextHop`: destination and device, source, renewed and usable.
 type NextHopWords = [u64; 3];
 

@@ -138,7 +138,8 @@ impl MemoryTables {
 fn copy_of_port_state(state: &PortState) -> PortState {
     PortState {
         ring_head: state.ring_head.clone(),
-        started: state.started.clone(),
+        started_outbound: state.started_outbound.clone(),
+        started_inbound: state.started_inbound.clone(),
         window: state.window.clone(),
         reserved: 0,
     }

@@ -131,6 +131,15 @@ impl Tables for MemoryTables {
         fits
     }
 
+    fn replace_flow(&self, key: &FlowKey, record: &FlowRecord) -> bool {
+        let mut flows = self.flows.borrow_mut();
+        let is_there = flows.contains_key(key);
+        if is_there {
+            flows.insert(*key, Rc::new(Flow::new(record)));
+        }
+        is_there
+    }
+
     fn remove_flow(&self, key: &FlowKey) {
         self.flows.borrow_mut().remove(key);
     }

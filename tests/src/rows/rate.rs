@@ -63,11 +63,18 @@ pub(super) fn rows() -> Vec<Row> {
         limited("a port that may start none starts none", 0)
             .frame(first())
             .drops(RED, Outbound, DropReason::NewFlowRate),
-        limited("a flow from outside counts at the port that receives it", 2)
-            .after(first())
-            .after(second())
+        limited("a peer's flows count at the port that receives them", 0)
             .frame(RED_B.arrives(&inbound))
-            .drops(RED, Inbound, DropReason::NewFlowRate)
+            .drops(RED, Inbound, DropReason::NewFlowRate),
+        limited("...but do not spend what the node itself may start", 1)
+            .after(RED_B.arrives(&inbound))
+            .frame(first())
+            .sends(&RED_A, &out(0), Host::Two)
+            .flows(2),
+        limited("...nor the node's what its peers may start", 1)
+            .after(first())
+            .frame(RED_B.arrives(&inbound))
+            .delivers(&RED_A, &inbound)
             .flows(2),
         limited("a denied flow does not count", 2)
             .after(first())

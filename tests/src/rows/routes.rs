@@ -7,7 +7,7 @@ use inlay_core::{
 
 use crate::{
     dataplane::UPLINK,
-    nodes::{Host, RED_A, RED_B, RED_C, RED_D, RED_R, RED_U, RED_V},
+    nodes::{Host, RED_A, RED_B, RED_C, RED_D, RED_R, RED_U, RED_V, quote, router_error},
     packet::{IPV6, ethernet},
     row::Row,
     world::{DEVICE_MAC, RED},
@@ -122,8 +122,9 @@ fn next_hops() -> Vec<Row> {
             ))
             .counts(&RED_A, Outbound, unresolved.len_bytes())
             .flows(1),
-        Row::new("a host without a route is unreachable")
+        Row::new("a host without a route is unreachable, and the node is told")
             .frame(RED_A.sends(&unreachable))
+            .replies(RED_A.gets(&router_error(&RED_A, (3, 1), [0; 4], &quote(&unreachable))))
             .drops(RED, Outbound, DropReason::HostUnreachable)
             .counts(&RED_A, Outbound, unreachable.len_bytes())
             .flows(1),

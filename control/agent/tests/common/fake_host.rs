@@ -19,6 +19,10 @@ pub(crate) struct Machine {
     pub(crate) calls: Vec<String>,
     /// Interfaces that cannot be attached.
     pub(crate) refused: BTreeSet<u32>,
+    /// What is wrong with interfaces that can be attached.
+    pub(crate) reasons: BTreeMap<u32, String>,
+    /// Whether somebody removed the pins.
+    pub(crate) is_unpinned: bool,
     /// How many more writes fail, having written all but the networks.
     pub(crate) failing_writes: usize,
 }
@@ -39,6 +43,10 @@ impl FakeHost {
 }
 
 impl Host for FakeHost {
+    fn is_pinned(&self) -> bool {
+        !self.machine().is_unpinned
+    }
+
     fn read_image(&self) -> anyhow::Result<Image> {
         Ok(self.machine().image.clone())
     }
@@ -98,7 +106,7 @@ impl Host for FakeHost {
         Vec::new()
     }
 
-    fn prepare_interface(&mut self, _: u32, _: Role, _: u32) -> Vec<String> {
-        Vec::new()
+    fn prepare_interface(&mut self, index: u32, _: Role, _: u32) -> Vec<String> {
+        self.machine().reasons.get(&index).into_iter().cloned().collect()
     }
 }

@@ -81,6 +81,9 @@ impl Tables for ImageTables<'_> {
     fn put_flow(&self, _: &FlowKey, _: &FlowRecord) -> bool {
         unreachable!("the agent does not write it")
     }
+    fn replace_flow(&self, _: &FlowKey, _: &FlowRecord) -> bool {
+        unreachable!("the agent does not write it")
+    }
     fn remove_flow(&self, _: &FlowKey) {
         unreachable!("the agent does not write it")
     }
