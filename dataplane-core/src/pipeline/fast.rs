@@ -1,4 +1,4 @@
-//! The fast path: whole TCP and UDP packets of settled flows, whose table entry already holds
+//! The fast path: whole TCP and UDP packets that leave their flow's state as it is. The flow's entry holds
 //! everything that the rules, routes and mappings said. It gives the answer of the full pipeline, or none.
 //!
 //! One read of the flow table, and array reads.
@@ -20,7 +20,7 @@ use crate::{
     wire::{
         ethernet::{self, ether_type},
         ipv4,
-        l4::{TCP, Transport, UDP, swap_ports},
+        l4::{TCP, TcpFlags, Transport, UDP, swap_ports},
     },
 };
 
@@ -122,7 +122,15 @@ fn established<T: Tables>(
     if record.port != slot || record.peer_port != NONE || record.check != key.check() {
         return None;
     }
-    check(tables, &flow, &record, port, Direction::Outbound, now)?;
+    check(
+        tables,
+        &flow,
+        &record,
+        port,
+        header.protocol,
+        Direction::Outbound,
+        now,
+    )?;
     if record.flags & FlowRecord::ROUTED != 0 {
         if header.ttl <= 1 {
             return None;
@@ -182,19 +190,20 @@ fn settled(
     }
 }
 
-/// Whether the flow is decided for `direction`, under what is in force.
+/// Whether the flow is decided for `direction`, under what is in force, and no further by this packet.
 #[inline(always)]
 fn check<T: Tables>(
     tables: &T,
     flow: &Flow,
     record: &FlowRecord,
     port: &PortRecord,
+    protocol: u8,
     direction: Direction,
     now: Tick,
 ) -> Option<()> {
     let is_decided = record.epoch == tables.network(port.network)?.epoch
-        && record.state().is_settled()
-        && record.allows(direction);
+        && record.allows(direction)
+        && stays(record, protocol, direction);
     if !is_decided {
         return None;
     }
@@ -205,6 +214,14 @@ fn check<T: Tables>(
         flow.set_last_seen(now);
     }
     Some(())
+}
+
+/// Whether a plain packet of `direction` leaves the flow's state as it is.
+#[inline(always)]
+fn stays(record: &FlowRecord, protocol: u8, direction: Direction) -> bool {
+    let state = record.state();
+    let plain = TcpFlags(TcpFlags::ACK);
+    state.is_settled() || state.next(protocol, record.origin() == direction, plain) == state
 }
 
 /// From the substrate.
@@ -254,6 +271,7 @@ pub fn inbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) ->
         &flow,
         &record,
         port,
+        header.next_header,
         Direction::Inbound,
         tables.now(),
     )?;

@@ -116,6 +116,11 @@ fn extension_headers() -> Vec<Row> {
             135,
             &[59, 0, 0, 0, 0, 0, 0, 0],
         ),
+        (
+            "a tenant's packet is not a router advertisement on the substrate",
+            58,
+            &[134, 0, 0, 0, 64, 0, 7, 8],
+        ),
     ]
     .into_iter()
     .map(|(name, protocol, payload)| {
