@@ -49,10 +49,15 @@ impl Dataplane {
     /// empty ones beside them. What is attached goes on as it was until it is attached again.
     ///
     /// # Errors
-    /// Where bpffs is not there, the kernel refuses the object, or the instance is misnamed.
+    /// Where bpffs is not there, the kernel refuses the object, the instance is misnamed, or it is attached
+    /// in another network namespace.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let pins = Pins::new(&options.pin_root, &options.instance)?;
         pins.create()?;
+        // Its interface numbers mean others here, and its links would be taken for dead or foreign ones.
+        if !alive(&pins).is_empty() {
+            Namespace::check_own(&options.instance)?;
+        }
         let schema = Schema::of_object()?;
         let (set, was_adopted, rejected) = load::choose(&pins, &schema)?;
         pins::create_directory(&set.programs())?;
@@ -188,13 +193,7 @@ impl Dataplane {
     /// The interfaces that this instance is attached to.
     #[must_use]
     pub fn attached(&self) -> Vec<u32> {
-        let is_alive = |number: &u32| self.pins.open_link(*number).is_ok_and(is_link_alive);
-        self.pins
-            .linked()
-            .unwrap_or_default()
-            .into_iter()
-            .filter(is_alive)
-            .collect()
+        alive(&self.pins)
     }
 
     fn remove_dead_links(&self) -> Result<(), Error> {
@@ -256,6 +255,13 @@ impl Dataplane {
     pub fn remove(options: &Options) -> Result<(), Error> {
         Pins::new(&options.pin_root, &options.instance)?.remove()
     }
+}
+
+/// The interfaces whose pinned links are attached.
+fn alive(pins: &Pins) -> Vec<u32> {
+    let mut linked = pins.linked().unwrap_or_default();
+    linked.retain(|number| pins.open_link(*number).is_ok_and(is_link_alive));
+    linked
 }
 
 fn is_link_alive(link: Option<OwnedFd>) -> bool {

@@ -12,6 +12,19 @@ pub enum Error {
         /// What was given.
         instance: String,
     },
+    /// The instance is attached to interfaces of another network namespace than this one.
+    #[error(
+        "instance {instance} is attached in network namespace {inode} ({path}), and this is another: type \
+         `nsenter --net={path} inlay agent ...`, or give this agent another --instance"
+    )]
+    OtherNamespace {
+        /// The instance.
+        instance: String,
+        /// The number of its namespace.
+        inode: u64,
+        /// What its namespace can be entered by.
+        path: PathBuf,
+    },
     /// There is no dataplane to look at.
     #[error(
         "no dataplane of instance {instance} is loaded; start it with `inlay agent --static FILE --instance {instance}`"

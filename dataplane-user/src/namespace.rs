@@ -46,16 +46,32 @@ impl Namespace {
     /// Where /proc is not mounted.
     pub fn of_instance(instance: &str) -> Result<Self, Error> {
         let own = Self::current()?;
-        let inode = fs::read_to_string(note(instance))
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        let Some(inode) = inode.filter(|inode| *inode != own.inode) else {
-            return Ok(own);
-        };
-        let found = candidates()
-            .into_iter()
-            .find(|path| number(path) == Some(inode));
-        found.map_or(Ok(own), |path| Self::open(&path))
+        match own.other(instance) {
+            Some((_, path)) => Self::open(&path),
+            None => Ok(own),
+        }
+    }
+
+    /// Refuses a thread that is in another one than `instance` is attached in.
+    pub(crate) fn check_own(instance: &str) -> Result<(), Error> {
+        match Self::current()?.other(instance) {
+            Some((inode, path)) => Err(Error::OtherNamespace {
+                instance: instance.to_owned(),
+                inode,
+                path,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The number and a file of the one that is noted for `instance`, where it is another than this and is
+    /// still there.
+    fn other(&self, instance: &str) -> Option<(u64, PathBuf)> {
+        let text = fs::read_to_string(note(instance)).ok()?;
+        let inode = text.trim().parse().ok()?;
+        let found = (inode != self.inode).then(candidates)?;
+        let path = found.into_iter().find(|path| number(path) == Some(inode))?;
+        Some((inode, path))
     }
 
     /// Notes that this thread's is the one of `instance`.

@@ -43,9 +43,10 @@ pub struct StaticOptions {
 pub async fn run_static(options: StaticOptions) -> anyhow::Result<()> {
     let mut source = FileSource::open(&options.file)?;
     // A file that is refused touches nothing.
-    let desired = match options.once {
-        true => Some(source.next().await?),
-        false => None,
+    let desired = if options.once {
+        Some(source.next().await?)
+    } else {
+        None
     };
     let directory = RunDirectory::open(&inlay_dataplane::run_directory(&options.instance))?;
     // Before anything is looked at, so that nothing is missed.

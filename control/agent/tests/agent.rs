@@ -230,10 +230,7 @@ fn what_breaks_after_it_was_attached_is_told() {
     host.machine().reasons.insert(12, "no GRO".to_owned());
     agent.retry().unwrap();
     let degraded = status(&directory).degraded;
-    assert_eq!(
-        (degraded.len(), degraded[0].reason.as_str()),
-        (1, "no GRO")
-    );
+    assert_eq!((degraded.len(), degraded[0].reason.as_str()), (1, "no GRO"));
     host.machine().reasons.clear();
     agent.retry().unwrap();
     assert!(status(&directory).degraded.is_empty());

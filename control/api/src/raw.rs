@@ -6,10 +6,7 @@
 //! `networks`, and the `nodes` of each, have no default: a file that was cut short is refused, and not
 //! taken for one that wants every port gone.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, Unexpected},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -26,7 +23,7 @@ pub struct RawState {
     #[serde(default)]
     pub hosts: Vec<RawRemoteHost>,
     /// The virtual networks; `[]` where there are none.
-    #[serde(deserialize_with = "written")]
+    #[serde(deserialize_with = "networks")]
     pub networks: Vec<RawNetwork>,
 }
 
@@ -83,7 +80,7 @@ pub struct RawNetwork {
     #[serde(default)]
     pub acls: Vec<RawAcl>,
     /// Its nodes; `[]` where it has none.
-    #[serde(deserialize_with = "written")]
+    #[serde(deserialize_with = "nodes")]
     pub nodes: Vec<RawNode>,
 }
 
@@ -232,15 +229,19 @@ pub struct RawNode {
 }
 
 /// A list that has to be there: nothing after the colon is no empty list.
-fn written<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+fn written<'de, D, T>(field: &str, deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::deserialize(deserializer)?.ok_or_else(|| {
-        D::Error::invalid_type(
-            Unexpected::Other("nothing"),
-            &"a list, [] where it is empty",
-        )
-    })
+    let list = Option::deserialize(deserializer)?;
+    list.ok_or_else(|| D::Error::custom(format!("no list follows `{field}:`, not even []")))
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawNetwork>, D::Error> {
+    written("networks", deserializer)
+}
+
+fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawNode>, D::Error> {
+    written("nodes", deserializer)
 }

@@ -155,13 +155,15 @@ networks:
 
 #[test]
 fn a_host_may_have_no_network() {
-    let state = read("version: 1\nhost: {name: h, prefix: '2001:db8::/64', uplinks: [eth0]}\n");
+    let state = read(
+        "version: 1\nhost: {name: h, prefix: '2001:db8::/64', uplinks: [eth0]}\nnetworks: []\n",
+    );
     assert_eq!(state.mappings().count() + state.local_ports().count(), 0);
 }
 
 #[test]
 fn byte_order_mark_and_carriage_returns_are_taken() {
-    let yaml = "\u{feff}version: 1\r\nhost:\r\n  name: h\r\n  prefix: 2001:db8::/64\r\n  uplinks: [eth0]\r\n";
+    let yaml = "\u{feff}version: 1\r\nhost:\r\n  name: h\r\n  prefix: 2001:db8::/64\r\n  uplinks: [eth0]\r\nnetworks: []\r\n";
     assert_eq!(read(yaml).host().name.as_str(), "h");
 }
 

@@ -107,6 +107,11 @@ impl Host for FakeHost {
     }
 
     fn prepare_interface(&mut self, index: u32, _: Role, _: u32) -> Vec<String> {
-        self.machine().reasons.get(&index).into_iter().cloned().collect()
+        self.machine()
+            .reasons
+            .get(&index)
+            .into_iter()
+            .cloned()
+            .collect()
     }
 }
