@@ -12,13 +12,16 @@ use tracing::warn;
 /// # Errors
 /// Where the trace's descriptor cannot be waited for.
 pub(crate) fn carry(dataplane: &mut Dataplane) -> anyhow::Result<()> {
-    let Some(mut logger) = dataplane.take_logger() else {
+    let Some(logger) = dataplane.take_logger() else {
         warn!("the programs have no trace");
         return Ok(());
     };
-    let readable = AsyncFd::with_interest(logger.as_raw_fd(), Interest::READABLE)?;
+    // SAFETY: the logger owns the descriptor and goes into the same task, which drops it after this.
+    let readable =
+        unsafe { AsyncFd::register_with_interest(logger.as_raw_fd(), Interest::READABLE) }?;
     tokio::spawn(async move {
-        // Ends with the runtime; the logger, which owns the descriptor, lives as long as the wait.
+        // Locals go in reverse order.
+        let (mut logger, readable) = (logger, readable);
         while let Ok(mut guard) = readable.readable().await {
             logger.flush();
             guard.clear_ready();
