@@ -124,11 +124,12 @@ impl Topology {
         Ok(())
     }
 
-    /// A process that has exited has no command line, whether or not its parent has asked for its end.
+    /// A process that has exited is gone, or a zombie where nobody has asked for its end. Its command line
+    /// tells less: it is empty for a moment while the process becomes another program.
     fn agent_lives(&self, host: &str) -> bool {
         let pid = std::fs::read_to_string(self.run_file(host, "pid")).unwrap_or_default();
-        let command_line = std::fs::read(Path::new("/proc").join(pid.trim()).join("cmdline"));
-        command_line.is_ok_and(|words| !words.is_empty())
+        let status = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("status"));
+        status.is_ok_and(|status| !status.lines().any(|line| line.starts_with("State:\tZ")))
     }
 
     fn why_not_ready(&self, host: &str, late: bool) -> String {
