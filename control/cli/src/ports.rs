@@ -1,6 +1,7 @@
 //! `inlay ports`.
 
 use inlay_dataplane::{inspect::PortView, labels::Missing};
+use serde::Serialize;
 
 use crate::{
     Globals,
@@ -19,21 +20,30 @@ const HEADINGS: [&str; 9] = [
     "state",
 ];
 
+/// What JSON and YAML hold: no less than the table and the lines below it.
+#[derive(Serialize)]
+struct Document<'a> {
+    ports: &'a [PortView],
+    /// Uplinks that lack something, and nodes whose interface is not there.
+    missing: Vec<&'a Missing>,
+}
+
 pub(crate) fn run(globals: &Globals) -> anyhow::Result<()> {
     let inspection = globals.inspect()?;
-    let ports = inspection.ports()?;
-    output::print(globals.output, "ports", &ports, &HEADINGS, row)?;
-    if globals.output == Format::Table {
-        for port in &ports {
-            for reason in &port.degraded {
-                output::line(&format!("{} is degraded: {reason}", port.full_name()))?;
-            }
-        }
-        for missing in others(&inspection.report.missing, &ports) {
-            output::line(&text(missing))?;
+    let ports = &inspection.ports()?;
+    let missing = others(&inspection.report.missing, ports).collect();
+    if globals.output != Format::Table {
+        return output::document(globals.output, &Document { ports, missing });
+    }
+    output::print(globals.output, "ports", ports, &HEADINGS, row)?;
+    for port in ports {
+        for reason in &port.degraded {
+            output::line(&format!("{} is degraded: {reason}", port.full_name()))?;
         }
     }
-    Ok(())
+    missing
+        .into_iter()
+        .try_for_each(|missing| output::line(&text(missing)))
 }
 
 /// What is desired and is no port that is shown: uplinks, interfaces that are not there.
