@@ -16,7 +16,7 @@ use crate::{
     },
     rewrite::{Inlay, Restore},
     substrate::{Kind, SubstrateAddress},
-    tables::{Direction, PortRecord, Resolved, Tables, limits::PORTS_MAX, records::NONE},
+    tables::{Config, Direction, PortRecord, Resolved, Tables, limits::PORTS_MAX, records::NONE},
     wire::{
         ethernet::{self, ether_type},
         ipv4,
@@ -99,11 +99,7 @@ fn established<T: Tables>(
     header: &ipv4::Header,
 ) -> Option<Outbound> {
     let mut header = *header;
-    let is_plain = header.version_and_length == ipv4::PLAIN
-        && header.fragment == ipv4::Fragment::ATOMIC
-        && header.is_checksum_right()
-        && u32::from(header.total_length) <= tables.config()?.virtual_mtu;
-    if !is_plain {
+    if !is_plain(&header, tables.config()?) {
         return None;
     }
     let payload_length = header.total_length - ipv4::LEN as u16;
@@ -164,6 +160,15 @@ fn established<T: Tables>(
         device,
         network: port.network,
     })
+}
+
+/// Whether a header asks for nothing but the other header: whole, right, and not too big.
+#[inline(always)]
+fn is_plain(header: &ipv4::Header, config: &Config) -> bool {
+    header.version_and_length == ipv4::PLAIN
+        && header.fragment == ipv4::Fragment::ATOMIC
+        && header.is_checksum_right()
+        && u32::from(header.total_length) <= config.virtual_mtu
 }
 
 /// The ports of a whole TCP or UDP header that moves no state.
