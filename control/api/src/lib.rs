@@ -27,6 +27,7 @@ mod mac_address;
 mod name;
 mod network;
 mod node;
+pub mod objects;
 mod problem;
 mod quantity;
 pub mod raw;
@@ -35,6 +36,7 @@ mod route;
 mod rule;
 mod validate;
 mod vni;
+pub mod wire;
 
 pub use host::{LocalHost, RemoteHost, XdpMode};
 pub use host_prefix::HostPrefix;

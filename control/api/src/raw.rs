@@ -6,7 +6,8 @@
 //! `networks`, and the `nodes` of each, have no default: a file that was cut short is refused, and not
 //! taken for one that wants every port gone.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use utoipa::ToSchema;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -112,7 +113,7 @@ pub struct RawRouteTable {
 }
 
 /// See [`Route`](crate::Route).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     deny_unknown_fields,
     expecting = "a mapping with destination and target"
@@ -142,29 +143,33 @@ pub struct RawSecurityGroup {
 }
 
 /// See [`Rule`](crate::Rule).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a mapping with a rule's fields")]
 pub struct RawRule {
     /// `all`, `tcp`, `udp`, `icmp` or a number.
     pub protocol: String,
     /// `80` or `80-90`, of TCP and UDP; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<String>,
     /// Of ICMP; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icmp: Option<RawIcmp>,
     /// A CIDR or `group:NAME`.
     pub peer: String,
     /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
 /// See [`IcmpMatch`](crate::IcmpMatch).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a mapping with type and code")]
 pub struct RawIcmp {
     /// Type of the message.
     #[serde(rename = "type")]
     pub icmp_type: u64,
     /// Code of the message; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u64>,
 }
 
@@ -186,7 +191,7 @@ pub struct RawAcl {
 }
 
 /// See [`AclEntry`](crate::AclEntry).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a mapping with an entry's fields")]
 pub struct RawAclEntry {
     /// Order of the entry.
@@ -196,8 +201,10 @@ pub struct RawAclEntry {
     /// `all`, `tcp`, `udp`, `icmp` or a number.
     pub protocol: String,
     /// `80` or `80-90`, of TCP and UDP; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<String>,
     /// Of ICMP; all if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icmp: Option<RawIcmp>,
     /// A CIDR.
     pub peer: String,
