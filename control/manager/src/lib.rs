@@ -6,5 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod hosts;
 pub mod keys;
+pub mod service;
 pub mod store;

@@ -50,7 +50,7 @@ pub struct HostNodeType {
 #[serde(default)]
 pub struct HostStatus {
     /// How it is.
-    pub state: HostState,
+    pub state: HostCondition,
     /// Nodes on it, those on their way included.
     pub nodes: u64,
     /// Version of its agent.
@@ -90,7 +90,7 @@ pub struct HostStatus {
     ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum HostState {
+pub enum HostCondition {
     /// It has not joined.
     #[default]
     Expected,

@@ -28,7 +28,7 @@ mod token;
 
 pub use acl::{Acl, AclSpec, AclStatus};
 pub use audit::{AuditAction, AuditEntry};
-pub use host::{Host, HostNodeType, HostSpec, HostState as HostCondition, HostStatus, JoinToken};
+pub use host::{Host, HostCondition, HostNodeType, HostSpec, HostStatus, JoinToken};
 pub use kind::{Kind, ObjectKind, ObjectOf, Scope};
 pub use metadata::{Labels, Metadata};
 pub use network::{Network, NetworkSpec, NetworkStatus};
