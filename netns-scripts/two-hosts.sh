@@ -34,11 +34,12 @@ set -eu
 here=$(dirname "$0")
 # shellcheck source=SCRIPTDIR/lib/netns.sh
 . "$here/lib/netns.sh"
+# shellcheck source=SCRIPTDIR/lib/substrate.sh
+. "$here/lib/substrate.sh"
 
 run=/run/inlay/two-hosts
 hosts="host1 host2"
 nodes="red-a red-b red-c red-d blue-a blue-b"
-substrate_mtu=1528
 virtual_mtu=1500
 
 up() {
@@ -71,36 +72,6 @@ down() {
     remove_tree "$run"
 }
 
-fabric() {
-    namespace inlay-fabric
-    substrate_settings inlay-fabric
-    # The kernel sends one ICMPv6 error a second by default; who tests what becomes of such errors must
-    # see each of them.
-    settings inlay-fabric net.ipv6.icmp.ratelimit=0
-}
-
-# host NUMBER: a host, its link to the fabric, and the fabric's route to its prefix.
-host() {
-    host=inlay-host$1 link=2001:db8:f:$1 prefix=2001:db8:0:$1
-    namespace "$host"
-    substrate_settings "$host"
-    veth $substrate_mtu "$host" uplink "02:00:00:00:00:0$1" inlay-fabric "host$1" "02:00:00:00:01:0$1"
-    # The fabric merges packets by GRO and cuts them again, which leaves checksums to its hardware; a
-    # real switch never sends an unfinished one.
-    whole_checksums inlay-fabric "host$1"
-    address inlay-fabric "host$1" "$link::1/64"
-    link_up inlay-fabric "host$1"
-    address "$host" uplink "$link::2/64"
-    address "$host" lo "$prefix::1/128"
-    link_up "$host" uplink
-    link_works inlay-fabric "host$1"
-    link_works "$host" uplink
-    route "$host" default via "$link::1"
-    # Else what the dataplane leaves to the kernel would go round between host and fabric.
-    route "$host" unreachable "$prefix::/64"
-    route inlay-fabric "$prefix::/64" via "$link::2"
-}
-
 # node NAME HOST VIRTUAL-ADDRESS TENANT LETTER, the last two as in its MAC.
 node() {
     node=inlay-$1 host=inlay-$2
@@ -126,17 +97,6 @@ configurations() {
     for name in $hosts; do
         say "+ $run/$name.yaml"
         cat "$here/two-hosts/hosts/$name.yaml" "$here/two-hosts/networks.yaml" >"$run/$name.yaml"
-    done
-}
-
-# substrate_works: the hosts reach each other; then neighbours are forgotten again, so that the first
-# tenant's packet finds the fabric as cold as a rack after a power cut.
-substrate_works() {
-    reaches inlay-host1 2001:db8:0:2::1
-    reaches inlay-host2 2001:db8:0:1::1
-    for number in 1 2; do
-        forget_neighbours "inlay-host$number" uplink
-        forget_neighbours inlay-fabric "host$number"
     done
 }
 

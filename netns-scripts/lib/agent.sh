@@ -4,7 +4,9 @@
 #   agent.sh start TOPOLOGY HOST INLAY    INLAY is the binary
 #   agent.sh stop TOPOLOGY HOST
 #
-# Reads   /run/inlay/TOPOLOGY/HOST.yaml    the host's desired state
+# Reads   /run/inlay/TOPOLOGY/HOST.yaml         the host's desired state; or
+#         /run/inlay/TOPOLOGY/HOST.agent.yaml   the configuration of an agent that follows a manager
+#         /run/inlay/TOPOLOGY/HOST.join         its join token, where it has not joined
 # Writes  /run/inlay/TOPOLOGY/HOST.log     what the agent says
 #         /run/inlay/TOPOLOGY/HOST.pid
 # The agent itself writes /run/inlay/HOST/ready after its first complete apply; whoever starts it waits
@@ -38,10 +40,18 @@ start() {
     }
     stop
     rm -f "/run/inlay/$host/ready"
-    say "[inlay-$host] $inlay agent --static $run/$host.yaml --instance $host"
+    if [ -e "$run/$host.agent.yaml" ]; then
+        set -- --config "$run/$host.agent.yaml" --instance "$host"
+    else
+        set -- --static "$run/$host.yaml" --instance "$host"
+    fi
+    say "[inlay-$host] $inlay agent $*"
+    if [ -e "$run/$host.join" ]; then
+        set -- "$@" --join "$(cat "$run/$host.join")"
+        rm -f "$run/$host.join"
+    fi
     # A session of its own, so that Ctrl-C in the caller's terminal does not end the agent.
-    setsid nsenter --net="/run/netns/inlay-$host" \
-        "$inlay" agent --static "$run/$host.yaml" --instance "$host" \
+    setsid nsenter --net="/run/netns/inlay-$host" "$inlay" agent "$@" \
         </dev/null >>"$run/$host.log" 2>&1 &
     echo $! >"$run/$host.pid"
 }
@@ -50,20 +60,9 @@ stop() {
     [ -e "$run/$host.pid" ] || return 0
     pid=$(cat "$run/$host.pid")
     if is_agent "$pid"; then
-        end "$pid"
+        end "$pid" is_agent
     fi
     rm -f "$run/$host.pid"
-}
-
-# end PID: asks, waits for the exit with a deadline, then insists. A process that has exited has no command
-# line any more, even while nobody has collected its exit code.
-end() {
-    echoed kill -TERM "$1" || return 0
-    # shellcheck disable=SC2016  # the inner shell expands them
-    timeout 10 sh -c 'while [ -n "$(tr -d "\0" <"/proc/$1/cmdline")" ]; do :; done' - "$1" 2>/dev/null || true
-    if is_agent "$1"; then
-        echoed kill -KILL "$1" || true
-    fi
 }
 
 [ $# -ge 3 ] || usage

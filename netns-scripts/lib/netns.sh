@@ -153,3 +153,23 @@ remove_tree() {
     echoed rm -rf "$1"
     rmdir --ignore-fail-on-non-empty "$(dirname "$1")"
 }
+
+# end PID IS_IT: asks, waits for the exit with a deadline, then insists, if the function IS_IT still knows the
+# process. One that has exited has no command line any more, even while nobody has collected its exit code.
+end() {
+    echoed kill -TERM "$1" || return 0
+    # shellcheck disable=SC2016  # the inner shell expands them
+    timeout 10 sh -c 'while [ -n "$(tr -d "\0" <"/proc/$1/cmdline")" ]; do :; done' - "$1" 2>/dev/null || true
+    if "$2" "$1"; then
+        echoed kill -KILL "$1" || true
+    fi
+}
+
+# remove_nodes HOST: the namespaces that an agent made for nodes.
+remove_nodes() {
+    for path in "/run/netns/$1".*.*.*; do
+        [ -e "$path" ] || continue
+        remove_namespace "${path##*/}"
+        remove_tree "/etc/netns/${path##*/}"
+    done
+}

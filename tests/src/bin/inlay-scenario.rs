@@ -1,4 +1,4 @@
-//! Runs the rows of the topology `two-hosts` and prints them: expected and observed, one below the other.
+//! Runs the rows of a topology of two hosts and prints them: expected and observed, one below the other.
 //! Exits 0 if all are as expected, 1 otherwise. `cargo xtask run` calls it.
 
 use std::{path::PathBuf, process::ExitCode};
@@ -6,12 +6,15 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use inlay_tests::scenario::{Report, TwoHosts, rows, substrate};
+use inlay_tests::scenario::{Report, Topology, TwoHosts, rows, substrate};
 use serde::Serialize;
 
-/// Runs the rows of the topology two-hosts.
+/// Runs the rows of a topology of two hosts.
 #[derive(Parser)]
 struct Arguments {
+    /// Which one is up
+    #[arg(value_enum)]
+    topology: Topology,
     /// Where to write the rows and the packet as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -26,7 +29,7 @@ struct Everything {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let topology = TwoHosts::open()?;
+    let topology = TwoHosts::open(arguments.topology)?;
     let rows = rows();
     let mut reports = Vec::new();
     for (number, row) in rows.iter().enumerate() {

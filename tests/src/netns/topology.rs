@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::{sys::signal::Signal, unistd::Pid};
 
 use super::wait_for;
-use crate::scenario::TwoHosts;
+use crate::scenario::{self, TwoHosts};
 
 /// How long an agent may take to apply a file.
 const APPLY_DEADLINE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl Topology {
         }
         script("two-hosts.sh", &["up"])?;
         let topology = Self {
-            hosts: TwoHosts::open()?,
+            hosts: TwoHosts::open(scenario::Topology::TwoHosts)?,
         };
         for host in ["host1", "host2"] {
             topology.start_agent(host)?;

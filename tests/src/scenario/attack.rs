@@ -26,10 +26,10 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         row("a forged substrate packet from red to blue", cross_network),
         row("red is not blue: red-a's 10.0.1.11 is red-b", |t| {
-            meets(&t.red_a, t, "inlay-red-b")
+            meets(&t.red_a, t, &t.red_b)
         }),
         row("blue is not red: blue-a's 10.0.1.11 is blue-b", |t| {
-            meets(&t.blue_a, t, "inlay-blue-b")
+            meets(&t.blue_a, t, &t.blue_b)
         }),
     ]
 }
@@ -83,7 +83,7 @@ fn spoof(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
             "the genuine frame is lost",
         ));
     }
-    let drops = Drops::of("host1", "red", "outbound", reason)?;
+    let drops = Drops::of("host1", &topology.red.network, "outbound", reason)?;
     sender.send(frame)?;
     let arrived = receiver.receive(SILENCE, carries(FORGED))?;
     Ok(silent(arrived.is_none(), reason, drops.since()?))
@@ -136,16 +136,14 @@ fn substrate_frame(
     Ok(frame)
 }
 
-const RED: u32 = 100;
-const BLUE: u32 = 200;
-
 fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
     let sender = FrameSocket::open(&topology.fabric, "host2")?;
     let receivers = [&topology.red_b, &topology.blue_b].map(|node| FrameSocket::open(node, "eth0"));
     let [red, blue] = receivers;
     let (red, blue) = (red?, blue?);
     // The genuine sender's host may say so: the probe itself can arrive.
-    sender.send(&substrate_frame(topology, 1, (RED, RED), GENUINE)?)?;
+    let red_alone = (topology.red.vni, topology.red.vni);
+    sender.send(&substrate_frame(topology, 1, red_alone, GENUINE)?)?;
     if red.receive(PATIENCE, carries(GENUINE))?.is_none() {
         return Ok(same(
             "the genuine packet arrives",
@@ -160,26 +158,28 @@ fn forge(topology: &TwoHosts, frame: &[u8], reason: &str) -> Result<Outcome> {
 }
 
 fn forged_host(topology: &TwoHosts) -> Result<Outcome> {
+    let red_alone = (topology.red.vni, topology.red.vni);
     forge(
         topology,
-        &substrate_frame(topology, 3, (RED, RED), FORGED)?,
+        &substrate_frame(topology, 3, red_alone, FORGED)?,
         "forged-source",
     )
 }
 
 fn cross_network(topology: &TwoHosts) -> Result<Outcome> {
+    let red_to_blue = (topology.red.vni, topology.blue.vni);
     forge(
         topology,
-        &substrate_frame(topology, 1, (RED, BLUE), FORGED)?,
+        &substrate_frame(topology, 1, red_to_blue, FORGED)?,
         "cross-network",
     )
 }
 
 /// Both tenants' servers listen; only the client's own tenant's may answer.
-fn meets(client: &Namespace, topology: &TwoHosts, expected: &str) -> Result<Outcome> {
+fn meets(client: &Namespace, topology: &TwoHosts, expected: &Namespace) -> Result<Outcome> {
     let red = Greeter::listen(&topology.red_b, 8080)?;
     let blue = Greeter::listen(&topology.blue_b, 8080)?;
-    let own = if expected == topology.red_b.name() {
+    let own = if expected.name() == topology.red_b.name() {
         &red
     } else {
         &blue
@@ -188,7 +188,7 @@ fn meets(client: &Namespace, topology: &TwoHosts, expected: &str) -> Result<Outc
     let observed = answer.map_or("nobody answers".to_owned(), |name| {
         format!("{name} answers")
     });
-    Ok(same(format!("{expected} answers"), observed))
+    Ok(same(format!("{} answers", expected.name()), observed))
 }
 
 /// Sends 1,501 bytes with DF from red-a; what the virtual router answers.

@@ -1,14 +1,17 @@
-//! Who reaches whom in the topology `two-hosts`: one list of rows, which `cargo xtask run` prints and the
-//! tests assert.
+//! Who reaches whom between two hosts and two tenants: one list of rows, which `cargo xtask run` prints and the
+//! tests assert. The same in the topology `two-hosts`, whose agents read files, and in `managed`, whose agents
+//! follow a manager.
 
 mod attack;
 mod drops;
 mod reach;
 pub mod substrate;
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::{net::Ipv4Addr, path::Path, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use inlay_dataplane::{PIN_ROOT, inspect::Inspection};
 use serde::Serialize;
 
 use crate::netns::Namespace;
@@ -65,7 +68,25 @@ impl Row {
     }
 }
 
-/// The namespaces of `netns-scripts/two-hosts.sh`.
+/// How the two hosts are told what to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Topology {
+    /// Each agent reads a file (`netns-scripts/two-hosts.sh`).
+    TwoHosts,
+    /// Agents follow a manager, which made the nodes (`netns-scripts/managed.sh`).
+    Managed,
+}
+
+/// A tenant's network as a host has it.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its name in labels.
+    pub network: String,
+    /// Its number.
+    pub vni: u32,
+}
+
+/// Two hosts with the nodes of two tenants.
 #[derive(Debug)]
 pub struct TwoHosts {
     /// Between the hosts.
@@ -86,6 +107,10 @@ pub struct TwoHosts {
     pub blue_a: Namespace,
     /// Blue on host 2, with red-b's address.
     pub blue_b: Namespace,
+    /// Red's network.
+    pub red: Tenant,
+    /// Blue's network.
+    pub blue: Tenant,
 }
 
 impl TwoHosts {
@@ -93,17 +118,46 @@ impl TwoHosts {
     ///
     /// # Errors
     /// Where the topology is not up.
-    pub fn open() -> Result<Self> {
+    pub fn open(topology: Topology) -> Result<Self> {
+        let node = |host: &str, tenant: &str, letter: &str| {
+            Namespace::open(&match topology {
+                Topology::TwoHosts => format!("inlay-{tenant}-{letter}"),
+                Topology::Managed => format!("{host}.{tenant}.main.{letter}"),
+            })
+        };
+        let tenant = |name: &str, vni: u32| match topology {
+            Topology::TwoHosts => Ok(Tenant {
+                network: name.to_owned(),
+                vni,
+            }),
+            Topology::Managed => Tenant::on("host1", &format!("{name}/main")),
+        };
         Ok(Self {
             fabric: Namespace::open("inlay-fabric")?,
             host1: Namespace::open("inlay-host1")?,
             host2: Namespace::open("inlay-host2")?,
-            red_a: Namespace::open("inlay-red-a")?,
-            red_b: Namespace::open("inlay-red-b")?,
-            red_c: Namespace::open("inlay-red-c")?,
-            red_d: Namespace::open("inlay-red-d")?,
-            blue_a: Namespace::open("inlay-blue-a")?,
-            blue_b: Namespace::open("inlay-blue-b")?,
+            red_a: node("host1", "red", "a")?,
+            red_b: node("host2", "red", "b")?,
+            red_c: node("host2", "red", "c")?,
+            red_d: node("host1", "red", "d")?,
+            blue_a: node("host1", "blue", "a")?,
+            blue_b: node("host2", "blue", "b")?,
+            red: tenant("red", 100)?,
+            blue: tenant("blue", 200)?,
+        })
+    }
+}
+
+impl Tenant {
+    /// The network of a label as the agent of `instance` named it.
+    fn on(instance: &str, network: &str) -> Result<Self> {
+        let inspection = Inspection::open(Path::new(PIN_ROOT), instance)?;
+        let labels = &inspection.labels.networks;
+        let label = labels.values().find(|label| label.name == network);
+        let label = label.with_context(|| format!("{instance} has no network {network}"))?;
+        Ok(Self {
+            network: network.to_owned(),
+            vni: label.vni,
         })
     }
 }

@@ -125,7 +125,7 @@ fn greets(from: &Namespace, at: &Namespace, to: Ipv4Addr, l4_port: u16) -> Resul
 
 fn closed_tcp(topology: &TwoHosts) -> Result<Outcome> {
     let _server = Greeter::listen(&topology.red_b, 8081)?;
-    let drops = Drops::of("host2", "red", "inbound", "security-group")?;
+    let drops = Drops::of("host2", &topology.red.network, "inbound", "security-group")?;
     let connected = probe::connect(&topology.red_a, SocketAddrV4::new(B, 8081), SILENCE)?;
     Ok(silent(
         connected.is_none(),
@@ -144,7 +144,7 @@ fn echoes(topology: &TwoHosts, l4_port: u16) -> Result<Outcome> {
 }
 
 fn closed_udp(topology: &TwoHosts) -> Result<Outcome> {
-    let drops = Drops::of("host2", "red", "inbound", "security-group")?;
+    let drops = Drops::of("host2", &topology.red.network, "inbound", "security-group")?;
     let to = SocketAddrV4::new(B, 8999);
     let whole = probe::udp_echo(&topology.red_a, &topology.red_b, to, 100, SILENCE)?;
     Ok(silent(!whole, "security-group", drops.since()?))
@@ -157,7 +157,7 @@ fn reply(topology: &TwoHosts) -> Result<Outcome> {
 
 fn no_reply(topology: &TwoHosts) -> Result<Outcome> {
     let _server = Greeter::listen(&topology.red_a, 45_201)?;
-    let drops = Drops::of("host1", "red", "inbound", "security-group")?;
+    let drops = Drops::of("host1", &topology.red.network, "inbound", "security-group")?;
     let connected = probe::connect(&topology.red_b, SocketAddrV4::new(A, 45_201), SILENCE)?;
     Ok(silent(
         connected.is_none(),
