@@ -1,5 +1,5 @@
-//! `cargo xtask run`: the main job, from nothing: set-up, topology, agents, and a table of who reaches
-//! whom. Then it stays, so that a person can look around; without a terminal, or with `--once`, it does not.
+//! `cargo xtask run`: the main job, from nothing: set-up, topology, manager, agents, two tenants' networks over the
+//! API, and a table of who reaches whom. Then it stays, so that a person can look around; without a terminal, or with `--once`, it does not.
 
 use std::io::IsTerminal as _;
 
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::{build, checkout, process, setup, topology::Topology};
 
-const TOPOLOGY: &str = "two-hosts";
+const TOPOLOGY: &str = "managed";
 
 /// Shows it all. `once`: remove everything at the end instead of staying.
 pub(crate) fn run(once: bool) -> Result<()> {
@@ -17,8 +17,11 @@ pub(crate) fn run(once: bool) -> Result<()> {
     build::scenario()?;
     let stay = !once && std::io::stdin().is_terminal();
     topology.up()?;
-    let outcome = check();
-    look_further();
+    let (outcome, lines) = match topology.networks() {
+        Ok(lines) => (check(), lines),
+        Err(error) => (Err(error), String::new()),
+    };
+    look_further(&lines);
     if stay {
         wait_for_interrupt()?;
     }
@@ -28,7 +31,7 @@ pub(crate) fn run(once: bool) -> Result<()> {
 
 fn check() -> Result<()> {
     let mut scenario = process::privileged(checkout::release("inlay-scenario")?);
-    let status = scenario.status()?;
+    let status = scenario.arg(TOPOLOGY).status()?;
     ensure!(
         status.success(),
         "not everything is as expected: see the table above"
@@ -36,16 +39,17 @@ fn check() -> Result<()> {
     Ok(())
 }
 
-fn look_further() {
+fn look_further(lines: &str) {
+    println!("\nThe networks were made by these lines:\n\n{lines}");
     println!(
-        "\nLook further while it is up (as root):
+        "Look further while it is up (as root):
+  /run/inlay/managed/inlay status
+  /run/inlay/managed/inlay node list --project red --network main
+  /run/inlay/managed/inlay network trace main --project red --from a --to 10.0.1.11 --proto tcp --dport 22
   nsenter --net=/run/netns/inlay-host1 target/release/inlay ports --instance host1
   nsenter --net=/run/netns/inlay-host1 target/release/inlay flows --instance host1
-  nsenter --net=/run/netns/inlay-host1 target/release/inlay counters --instance host1
   nsenter --net=/run/netns/inlay-host1 target/release/inlay drops --follow --instance host1
-  nsenter --net=/run/netns/inlay-host1 target/release/inlay explain --instance host1 \\
-      --port red-a --to 10.0.1.11 --proto tcp --dport 8081
-  ip netns exec inlay-red-a ping 10.0.1.11
+  ip netns exec host1.red.main.a ping 10.0.1.11
   ip netns exec inlay-fabric tcpdump -ni host1 ip6"
     );
 }

@@ -1,8 +1,11 @@
 //! `cargo xtask up|down`: a topology is a script `netns-scripts/NAME.sh up|down`, and one file
-//! `netns-scripts/NAME/hosts/HOST.yaml` for each host that runs an agent; where none does, no directory.
+//! `netns-scripts/NAME/hosts/HOST.yaml` for each host that runs an agent; where none does, no directory. Where
+//! there is a `netns-scripts/NAME/manager.yaml`, the agents follow a manager, and `NAME/networks.sh` has the clients'
+//! part.
 //!
-//! The scripts do the work and can be run alone; here the agents are started (`lib/agent.sh`) and waited
-//! for. An agent is ready when it has written `/run/inlay/HOST/ready`, after its first complete apply.
+//! The scripts do the work and can be run alone; here manager (`lib/manager.sh`) and agents (`lib/agent.sh`) are
+//! started and waited for. An agent is ready when it has written `/run/inlay/HOST/ready`, after its first complete
+//! apply.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,6 +45,8 @@ pub(crate) fn down(name: Option<&str>) -> Result<()> {
 pub(crate) struct Topology {
     name: String,
     hosts: Vec<String>,
+    /// Whether agents follow a manager.
+    is_managed: bool,
 }
 
 impl Topology {
@@ -68,13 +73,21 @@ impl Topology {
         } else {
             Vec::new()
         };
-        Ok(Self { name, hosts })
+        let is_managed = scripts().join(&name).join("manager.yaml").exists();
+        Ok(Self {
+            name,
+            hosts,
+            is_managed,
+        })
     }
 
-    /// Namespaces and links, then the agents. The release binary has to be there.
+    /// Namespaces and links, then manager and agents. The release binary has to be there.
     pub(crate) fn up(&self) -> Result<()> {
         self.script("up")?;
         let inlay = checkout::inlay()?;
+        if self.is_managed {
+            self.start_manager(&inlay)?;
+        }
         self.hosts
             .iter()
             .try_for_each(|host| self.start_agent(host, &inlay))?;
@@ -85,6 +98,38 @@ impl Topology {
 
     pub(crate) fn down(&self) -> Result<()> {
         self.script("down")
+    }
+
+    /// Creates the tenants' networks as clients do. Returns the lines that did it.
+    pub(crate) fn networks(&self) -> Result<String> {
+        let progress = Progress::begin("networks");
+        let script = scripts().join(&self.name).join("networks.sh");
+        let lines = process::output(process::privileged(script).arg(&self.name));
+        match &lines {
+            Ok(_) => progress.done(&self.name),
+            Err(_) => progress.failed(&self.name),
+        }
+        lines
+    }
+
+    /// Manager first, then a join token for each host.
+    fn start_manager(&self, inlay: &Path) -> Result<()> {
+        let progress = Progress::begin("manager");
+        let manager = |arguments: &[&str], last: &Path| {
+            let mut command = process::privileged(scripts().join("lib/manager.sh"));
+            process::quietly(command.args(arguments).arg(last), &progress)
+        };
+        let started = manager(&["start", &self.name], inlay).and_then(|()| {
+            self.hosts.iter().enumerate().try_for_each(|(place, host)| {
+                let prefix = format!("2001:db8:0:{}::/64", place + 1);
+                manager(&["enroll", &self.name, host], Path::new(&prefix))
+            })
+        });
+        match &started {
+            Ok(()) => progress.done("listens, and expects its hosts"),
+            Err(_) => progress.failed(&self.name),
+        }
+        started
     }
 
     fn script(&self, verb: &str) -> Result<()> {
@@ -203,6 +248,12 @@ mod tests {
             Topology::find("two-hosts").unwrap().hosts,
             ["host1", "host2"]
         );
+    }
+
+    #[test]
+    fn a_manager_is_there_where_it_has_a_configuration() {
+        assert!(Topology::find("managed").unwrap().is_managed);
+        assert!(!Topology::find("two-hosts").unwrap().is_managed);
     }
 
     #[test]
