@@ -1,7 +1,9 @@
 //! Network namespaces by name, and what is done inside them. A socket stays in the namespace that it
 //! was made in, so that only making it happens there.
 
+mod daemon;
 pub mod frame;
+pub mod managed;
 pub mod probe;
 pub mod topology;
 

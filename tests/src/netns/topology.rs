@@ -4,18 +4,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use nix::{sys::signal::Signal, unistd::Pid};
 
-use super::wait_for;
+use super::{
+    daemon::{APPLY_DEADLINE, await_ready, binary, impossible, kill, script},
+    wait_for,
+};
 use crate::scenario::{self, TwoHosts};
 
-/// How long an agent may take to apply a file.
-const APPLY_DEADLINE: Duration = Duration::from_secs(10);
 const RUN: &str = "/run/inlay/two-hosts";
 
 /// The topology, up.
@@ -53,9 +51,7 @@ impl Topology {
         let binary = binary()?;
         let binary = binary.to_str().context("a path of text")?;
         script("lib/agent.sh", &["start", "two-hosts", host, binary])?;
-        let is_ready = || Path::new("/run/inlay").join(host).join("ready").exists();
-        wait_for(&format!("agent of {host}"), APPLY_DEADLINE, is_ready)
-            .with_context(|| self.log(host))
+        await_ready(host).with_context(|| self.log(host))
     }
 
     /// Kills an agent, as a crash would.
@@ -63,12 +59,7 @@ impl Topology {
     /// # Errors
     /// Where it does not run.
     pub fn kill_agent(&self, host: &str) -> Result<()> {
-        let text = fs::read_to_string(format!("{RUN}/{host}.pid"))?;
-        let pid: i32 = text.trim().parse()?;
-        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).context("kill the agent")?;
-        let command_line = format!("/proc/{pid}/cmdline");
-        let is_gone = || fs::read(&command_line).map_or(true, |line| line.is_empty());
-        wait_for("end of the agent", APPLY_DEADLINE, is_gone)
+        kill(Path::new(&format!("{RUN}/{host}.pid")))
     }
 
     /// What the agent said.
@@ -118,47 +109,4 @@ impl Drop for Topology {
             eprintln!("two-hosts.sh down: {error:#}");
         }
     }
-}
-
-/// Why no namespaces and programs can be made here.
-fn impossible() -> Option<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("namespaces and BPF programs need root".to_owned());
-    }
-    match fs::metadata("/sys/fs/bpf") {
-        Ok(_) => None,
-        Err(error) => Some(format!("no bpffs: {error}")),
-    }
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../netns-scripts")
-}
-
-fn script(name: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(scripts().join(name))
-        .args(arguments)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{name} {}: {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
-}
-
-/// The release binary beside this test's own: `cargo xtask test` builds it first.
-fn binary() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let target = own
-        .ancestors()
-        .find(|directory| directory.join("release").is_dir());
-    let binary = target.context("a target directory")?.join("release/inlay");
-    ensure!(
-        binary.is_file(),
-        "{} is not there: type cargo xtask build",
-        binary.display()
-    );
-    Ok(binary)
 }

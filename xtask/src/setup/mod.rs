@@ -12,6 +12,7 @@ mod private_apt;
 mod programs;
 mod rust_src;
 mod rustc;
+mod schemathesis;
 mod scratch;
 
 use std::fmt::Display;
@@ -28,7 +29,7 @@ struct Step {
 }
 
 /// In an order in which each step has what it needs.
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         name: "rustc",
         ensure: rustc::ensure,
@@ -48,6 +49,10 @@ const STEPS: [Step; 5] = [
     Step {
         name: "bpffs",
         ensure: bpffs::ensure,
+    },
+    Step {
+        name: "schemathesis",
+        ensure: schemathesis::ensure,
     },
 ];
 
