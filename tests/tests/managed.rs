@@ -154,18 +154,12 @@ fn a_rule_that_is_taken_away_cuts_an_established_flow() -> Result<()> {
     };
     let (mut client, mut server) = connection(&hosts.red_a, &hosts.red_b, 8080)?;
     ensure!(passes(&mut client, &mut server)?, "it works at first");
-    let remove = [
-        "security-group",
-        "rule",
-        "remove",
-        "default",
-        "--inbound",
-        "tcp 8080 group:default",
-    ];
-    let output = Command::new("/run/inlay/managed/inlay")
-        .args(remove)
-        .args(MAIN.split_whitespace())
-        .output()?;
+    let rule = "tcp 8080 group:default";
+    let verb: Vec<_> = "security-group rule remove default --project red --network main --inbound"
+        .split(' ')
+        .chain([rule])
+        .collect();
+    let output = topology.try_inlay(&verb)?;
     ensure!(output.status.success(), "{output:?}");
     ensure!(
         !passes(&mut client, &mut server)?,
