@@ -34,7 +34,7 @@ pub struct Mapping {
     pub prefix: HostPrefix,
 }
 
-/// A node of this host with what surrounds it.
+/// A node of this host, or one that is about to move here, with what surrounds it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct LocalPort<'a> {
@@ -120,21 +120,17 @@ impl HostState {
         })
     }
 
-    /// The ports on this host, at most [`LOCAL_PORTS_MAX`](crate::limits::LOCAL_PORTS_MAX).
+    /// The ports on this host, those of nodes that are about to move here included, at most [`LOCAL_PORTS_MAX`](crate::limits::LOCAL_PORTS_MAX).
     pub fn local_ports(&self) -> impl Iterator<Item = LocalPort<'_>> {
         self.networks.iter().flat_map(|network| {
-            network
-                .nodes
-                .iter()
-                .filter_map(move |node| match &node.place {
-                    Place::Local(port) => Some(LocalPort {
-                        network,
-                        subnet: network.subnet(node.subnet),
-                        node,
-                        port,
-                    }),
-                    Place::Remote(_) => None,
+            network.nodes.iter().filter_map(move |node| {
+                Some(LocalPort {
+                    network,
+                    subnet: network.subnet(node.subnet),
+                    node,
+                    port: node.local_port()?,
                 })
+            })
         })
     }
 }

@@ -21,6 +21,7 @@ mod host_prefix;
 mod host_state;
 mod index;
 mod invalid_value;
+pub mod join_token;
 pub mod limits;
 mod locate;
 mod mac_address;

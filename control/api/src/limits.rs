@@ -50,6 +50,21 @@ pub const NODE_GROUPS_MAX: usize = 16;
 /// Flows of all ports of this host together.
 pub const FLOWS_MAX: u64 = 262_144;
 
+/// Labels of one object.
+pub const LABELS_MAX: usize = 16;
+/// Longest key or value of a label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 63;
+/// Name servers of one network.
+pub const DNS_SERVERS_MAX: usize = 3;
+/// Longest domain of a network, in bytes (RFC 1035 without the last dot).
+pub const DNS_DOMAIN_BYTES_MAX: usize = 253;
+/// Nodes that one request makes.
+pub const NODE_COUNTS: RangeInclusive<u64> = 1..=10_000;
+/// Nodes of one type on one host. A dataplane has [`LOCAL_PORTS_MAX`] ports.
+pub const HOST_CAPACITIES: RangeInclusive<u64> = 0..=65_536;
+/// Addresses that a host can be said to know. A dataplane knows [`MAPPINGS_MAX`].
+pub const HOST_MAPPINGS: RangeInclusive<u64> = 1..=16_777_216;
+
 /// Numbers that order the entries of an access control list.
 pub const ACL_NUMBERS: RangeInclusive<u64> = 1..=32_766;
 /// Flows of one port; also a power of two.

@@ -14,7 +14,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Network {
-    /// Name of the network, unique in the state.
+    /// Name of the project that owns it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<Name>,
+    /// Name of the network, unique in the state among those of its project.
     pub name: Name,
     /// Number of the network, unique in the state.
     pub vni: Vni,
@@ -52,6 +55,12 @@ pub struct Subnet {
 }
 
 impl Network {
+    /// `PROJECT/NAME`, or the name where there is no project: unique in the state.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        full_name(self.project.as_ref().map(Name::as_str), self.name.as_str())
+    }
+
     /// The subnet at `index`, which came from this network.
     ///
     /// # Panics
@@ -113,5 +122,13 @@ impl Network {
         self.nodes
             .iter()
             .filter(move |node| node.security_groups.contains(&group))
+    }
+}
+
+/// The name of a network that tells it from those of other projects.
+pub(crate) fn full_name(project: Option<&str>, name: &str) -> String {
+    match project {
+        Some(project) => format!("{project}/{name}"),
+        None => name.to_owned(),
     }
 }

@@ -21,9 +21,15 @@ pub struct Node {
     pub mac: MacAddress,
     /// The groups it is in: 1 to [`NODE_GROUPS_MAX`](crate::limits::NODE_GROUPS_MAX), each once.
     pub security_groups: Vec<GroupIndex>,
+    /// The port that this host has ready for it while it is on another one: it is about to move here. Packets go to
+    /// where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Port>,
     /// Whether it may send from, and receive for, any address: a router or a firewall. Its link
     /// address is checked all the same.
     pub forwarding: bool,
+    /// Whether what it sends as a DHCP client is passed to its host, which answers.
+    pub dhcp: bool,
 }
 
 impl Node {
@@ -32,6 +38,15 @@ impl Node {
     #[must_use]
     pub fn addresses(&self) -> &[Ipv4Addr] {
         &self.addresses
+    }
+
+    /// Its port on this host, where it has one: it is here, or about to be.
+    #[must_use]
+    pub fn local_port(&self) -> Option<&Port> {
+        match &self.place {
+            Place::Local(port) => Some(port),
+            Place::Remote(_) => self.prepared.as_ref(),
+        }
     }
 
     /// Its first virtual address.

@@ -62,6 +62,8 @@ pub struct RawRemoteHost {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with a network's fields")]
 pub struct RawNetwork {
+    /// Name of the project that owns it, where several may have networks of one name.
+    pub project: Option<String>,
     /// Name of the network.
     pub name: String,
     /// Number of the network.
@@ -114,6 +116,7 @@ pub struct RawRouteTable {
 
 /// See [`Route`](crate::Route).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Route)]
 #[serde(
     deny_unknown_fields,
     expecting = "a mapping with destination and target"
@@ -144,6 +147,7 @@ pub struct RawSecurityGroup {
 
 /// See [`Rule`](crate::Rule).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Rule)]
 #[serde(deny_unknown_fields, expecting = "a mapping with a rule's fields")]
 pub struct RawRule {
     /// `all`, `tcp`, `udp`, `icmp` or a number.
@@ -163,6 +167,7 @@ pub struct RawRule {
 
 /// See [`IcmpMatch`](crate::IcmpMatch).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = IcmpMatch)]
 #[serde(deny_unknown_fields, expecting = "a mapping with type and code")]
 pub struct RawIcmp {
     /// Type of the message.
@@ -192,6 +197,7 @@ pub struct RawAcl {
 
 /// See [`AclEntry`](crate::AclEntry).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AclEntry)]
 #[serde(deny_unknown_fields, expecting = "a mapping with an entry's fields")]
 pub struct RawAclEntry {
     /// Order of the entry.
@@ -229,6 +235,13 @@ pub struct RawNode {
     /// Whether it may send from and receive for any address; `false` if left out.
     #[serde(default)]
     pub forwarding: bool,
+    /// Whether this host has a port for it though it is on another one: it is about to move here. Not written in
+    /// files.
+    #[serde(skip)]
+    pub is_prepared: bool,
+    /// Whether it is addressed by DHCP; `false` if left out.
+    #[serde(default)]
+    pub dhcp: bool,
     /// Flows of its port; the host's `flows_per_port` if left out.
     pub flows_max: Option<u64>,
     /// [`NEW_FLOWS_PER_S_DEFAULT`](crate::limits::NEW_FLOWS_PER_S_DEFAULT) if left out.

@@ -107,7 +107,7 @@ fn is_path(text: &str) -> bool {
 }
 
 /// serde's message in the words of this crate, with what to do.
-fn advise(message: &str) -> String {
+pub(crate) fn advise(message: &str) -> String {
     if let Some((field, others)) = message
         .strip_prefix("unknown field `")
         .and_then(|rest| rest.rsplit_once("`, expected "))

@@ -12,6 +12,7 @@ mod host;
 mod names;
 mod network;
 mod node;
+pub mod objects;
 mod port;
 mod route;
 mod rule;

@@ -149,6 +149,7 @@ networks:
     assert_eq!(red.subnets[0].gateway.to_string(), "10.0.1.1");
     assert_eq!(red.groups_of(&red.nodes[0]).count(), 1);
     assert!(!red.nodes[0].forwarding);
+    assert!(!red.nodes[0].dhcp);
     let http = Traffic::Tcp(L4PortRange::new(80, 80).unwrap());
     assert_eq!(red.security_groups[1].inbound[0].traffic, http);
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct AuditEntry {
-    /// The store's revision of the change: entries are in this order.
+    /// The store's revision of the change. Entries are in the order of time.
     pub revision: u64,
     /// RFC 3339, UTC.
     pub at: String,

@@ -22,6 +22,7 @@ pub struct Metadata {
     pub name: String,
     /// For the client's own use, and to filter lists by.
     #[serde(skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// Tells it from one of the same name before or after it (UUID, version 7). Decided by the manager.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -23,9 +23,12 @@ mod problem;
 mod project;
 mod route_table;
 mod security_group;
+mod status;
 mod subnet;
 mod token;
+mod trace;
 
+pub use crate::validate::objects as validate;
 pub use acl::{Acl, AclSpec, AclStatus};
 pub use audit::{AuditAction, AuditEntry};
 pub use host::{Host, HostCondition, HostNodeType, HostSpec, HostStatus, JoinToken};
@@ -39,8 +42,10 @@ pub use problem::{Applied, FieldProblem, HostPending, Plan, PlanAction, PlanStep
 pub use project::{Project, ProjectSpec, ProjectStatus, Quota, Usage};
 pub use route_table::{RouteTable, RouteTableSpec, RouteTableStatus};
 pub use security_group::{SecurityGroup, SecurityGroupSpec, SecurityGroupStatus};
+pub use status::{HostSummary, SystemStatus};
 pub use subnet::{Subnet, SubnetSpec, SubnetStatus};
 pub use token::{IssuedToken, Role, Token, TokenSpec, TokenStatus};
+pub use trace::{Trace, TraceDirection, TraceStep};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

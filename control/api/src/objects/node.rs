@@ -35,7 +35,8 @@ pub struct NodeSpec {
     /// Where it should be.
     #[serde(default)]
     pub placement: Placement,
-    /// Of a device: the host's interface that it is behind. Then `placement.host` is needed.
+    /// Of a device, which is the operator's to attach: the host's interface that it is behind. Then `placement.host` is
+    /// needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// Whether it may send from and receive for any address: a router or a firewall.
@@ -88,6 +89,7 @@ pub struct Placement {
     pub location: Option<String>,
     /// On a host that has all these labels.
     #[serde(skip_serializing_if = "super::Labels::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub host_labels: super::Labels,
 }
 

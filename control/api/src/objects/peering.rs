@@ -1,11 +1,12 @@
-//! Peerings: two networks that agree to reach each other.
+//! Peerings: two networks that agree to reach each other. No traffic follows yet: no route leads to a peer.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Kind, Object, ObjectKind};
 
-/// Two networks that agree to reach each other: one project asks, the other accepts.
+/// Two networks that agree to reach each other: one project asks, the other accepts. No traffic follows yet: no
+/// route leads to a peer.
 pub type Peering = Object<PeeringSpec, PeeringStatus>;
 
 /// What is wanted of a peering. Cannot be changed. The networks' CIDRs must not overlap.

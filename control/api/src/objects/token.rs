@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::{Kind, Object, ObjectKind};
 
-/// A bearer token (RFC 6750). The store has its hash alone.
+/// A bearer token (RFC 6750). The store has its hash alone. The operator makes tokens of all roles; an editor makes
+/// those of its own project, of role editor or reader. Names are unique among the tokens of all projects.
 pub type Token = Object<TokenSpec, TokenStatus>;
 
 /// What is wanted of a token. Cannot be changed; make another one.

@@ -40,7 +40,11 @@ fn acl(raw: &RawAcl, path: &FieldPath<'_>, problems: &mut Problems) -> Option<Ac
 }
 
 /// The entries of one direction, by rising number.
-fn entries(raw: &[RawAclEntry], path: &FieldPath<'_>, problems: &mut Problems) -> Vec<AclEntry> {
+pub(super) fn entries(
+    raw: &[RawAclEntry],
+    path: &FieldPath<'_>,
+    problems: &mut Problems,
+) -> Vec<AclEntry> {
     let mut first = HashMap::new();
     let mut entries = Vec::new();
     for (place, raw) in raw.iter().enumerate() {

@@ -21,6 +21,7 @@ pub(super) enum HostPlace {
 pub(super) struct Context<'a> {
     pub(super) problems: &'a mut Problems,
     pub(super) places: HashMap<&'a str, HostPlace>,
+    pub(super) own_host: &'a str,
     pub(super) uplinks: &'a [String],
     /// `None` where the host's own value is refused.
     pub(super) flows_per_port: Option<FlowsMax>,
@@ -38,6 +39,7 @@ impl<'a> Context<'a> {
         Self {
             problems,
             places,
+            own_host: &raw.host.name,
             uplinks: &raw.host.uplinks,
             flows_per_port: FlowsMax::new(flows).ok(),
             interfaces: HashMap::new(),

@@ -53,6 +53,21 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Of a network of which only these groups and nodes are referred to.
+    pub(super) fn of_parts(network: &'a str, groups: &[&'a str], nodes: &[&'a str]) -> Self {
+        let places = |names: &[&'a str]| {
+            let places = names.iter().enumerate();
+            places.map(|(place, &name)| (name, place)).collect()
+        };
+        Self {
+            network,
+            route_tables: HashMap::new(),
+            groups: places(groups),
+            acls: HashMap::new(),
+            nodes: places(nodes),
+        }
+    }
+
     /// The network's own name, as it is shown.
     pub(super) fn network(&self) -> String {
         shown(self.network)

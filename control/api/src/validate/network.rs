@@ -7,11 +7,12 @@ use ipnet::Ipv4Net;
 use crate::field_path::FieldPath;
 use crate::invalid_value::shown;
 use crate::limits::NETWORK_CIDRS_MAX;
+use crate::network::full_name;
 use crate::problem::Problems;
 use crate::raw::RawNetwork;
 use crate::{Network, Vni};
 
-use super::context::{Context, bounded, name, unique_names};
+use super::context::{Context, bounded, name, parse, unique_names};
 use super::names::Names;
 use super::node::Nodes;
 use super::subnet::Subnets;
@@ -32,7 +33,11 @@ pub(super) fn networks<'a>(
     path: &FieldPath<'_>,
     context: &mut Context<'a>,
 ) -> Vec<Network> {
-    let names = raw.iter().map(|network| network.name.as_str());
+    let names: Vec<String> = raw
+        .iter()
+        .map(|network| full_name(network.project.as_deref(), &network.name))
+        .collect();
+    let names = names.iter().map(String::as_str);
     unique_names(names, "network", path, context.problems);
     refuse_repeated_vnis(raw, path, context.problems);
     let places = raw.iter().enumerate();
@@ -61,6 +66,10 @@ fn network<'a>(
     context: &mut Context<'a>,
 ) -> Option<Network> {
     let problems = &mut *context.problems;
+    let project = raw
+        .project
+        .as_ref()
+        .map(|project| parse(project, &path.field("project"), problems));
     let name = name(&raw.name, path, problems);
     let vni = problems.take(&path.field("vni"), Vni::try_from(raw.vni));
     let cidrs = cidrs(&raw.cidrs, &path.field("cidrs"), problems);
@@ -85,6 +94,10 @@ fn network<'a>(
     let nodes = Nodes::new(raw, &names, &subnets).check(&path.field("nodes"), context);
     let cidrs: Vec<Ipv4Net> = cidrs.into_iter().flatten().collect();
     Some(Network {
+        project: match project {
+            Some(project) => Some(project?),
+            None => None,
+        },
         name: name?,
         vni: vni?,
         local_routes: route::local_routes(&cidrs),
@@ -97,7 +110,11 @@ fn network<'a>(
     })
 }
 
-fn cidrs(raw: &[String], path: &FieldPath<'_>, problems: &mut Problems) -> Vec<Option<Ipv4Net>> {
+pub(super) fn cidrs(
+    raw: &[String],
+    path: &FieldPath<'_>,
+    problems: &mut Problems,
+) -> Vec<Option<Ipv4Net>> {
     if raw.is_empty() {
         problems.add(
             path,

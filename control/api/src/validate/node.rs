@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use crate::field_path::FieldPath;
 use crate::invalid_value::shown;
 use crate::limits::{NODE_ADDRESSES_MAX, NODE_GROUPS_MAX, RULES_PER_PORT_MAX};
@@ -58,14 +60,17 @@ impl<'a, 'n> Nodes<'a, 'n> {
         let security_groups = self.groups(raw, path, context.problems);
         let place = port::place(raw, path, context);
         let (subnet, addresses) = addresses?;
+        let (place, prepared) = place?;
         Some(Node {
             name: name?,
-            place: place?,
+            place,
+            prepared,
             subnet,
             addresses,
             mac: mac?,
             security_groups,
             forwarding: raw.forwarding,
+            dhcp: raw.dhcp,
         })
     }
 
@@ -124,17 +129,7 @@ impl<'a, 'n> Nodes<'a, 'n> {
             }
             return None;
         };
-        let what = match address {
-            _ if address == subnet.gateway => "the gateway",
-            _ if address == subnet.cidr.network() => "the network address",
-            _ if address == subnet.cidr.broadcast() => "the broadcast address",
-            _ => return Some((place, subnet)),
-        };
-        let cidr = subnet.cidr;
-        problems.add(
-            path,
-            format!("{address} is {what} of {cidr}; choose another address of it"),
-        );
+        refuse_special(address, subnet.cidr, subnet.gateway, path, problems);
         Some((place, subnet))
     }
 
@@ -234,4 +229,22 @@ impl<'a, 'n> Nodes<'a, 'n> {
             problems.add(path, message);
         }
     }
+}
+
+/// Refuses an address of the subnet that no node can have.
+pub(super) fn refuse_special(
+    address: Ipv4Addr,
+    cidr: Ipv4Net,
+    gateway: Ipv4Addr,
+    path: &FieldPath<'_>,
+    problems: &mut Problems,
+) {
+    let what = match address {
+        _ if address == gateway => "the gateway",
+        _ if address == cidr.network() => "the network address",
+        _ if address == cidr.broadcast() => "the broadcast address",
+        _ => return,
+    };
+    let message = format!("{address} is {what} of {cidr}; choose another address of it");
+    problems.add(path, message);
 }

@@ -16,6 +16,9 @@ use super::address::take_cidr;
 use super::context::{bounded, name};
 use super::names::Names;
 
+/// Words of targets that are refused until what they lead to is there.
+const UNSUPPORTED: [&str; 5] = ["internet", "nat", "vpn", "peering", "endpoint"];
+
 /// The routes that every table of a network with these CIDRs has.
 pub(super) fn local_routes(cidrs: &[Ipv4Net]) -> Vec<Route> {
     let local = |&destination| Route {
@@ -53,10 +56,23 @@ impl Tables<'_> {
         problems: &mut Problems,
     ) -> Option<RouteTable> {
         let name = name(&raw.name, path, problems);
-        let path = path.field("routes");
+        let routes = self.routes(&raw.routes, &path.field("routes"), problems);
+        Some(RouteTable {
+            name: name?,
+            routes,
+        })
+    }
+
+    /// The routes at `path` and the local ones, in the order in which they are looked up.
+    pub(super) fn routes(
+        &self,
+        raw: &[RawRoute],
+        path: &FieldPath<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Route> {
         let cidrs: Vec<Ipv4Net> = self.cidrs.iter().flatten().copied().collect();
         let written_max = ROUTES_PER_TABLE_MAX - cidrs.len();
-        let listed = bounded(&raw.routes, written_max, "routes", &path, problems);
+        let listed = bounded(raw, written_max, "routes", path, problems);
         let mut routes = local_routes(&cidrs);
         let mut first = HashMap::new();
         for (place, raw) in listed.iter().enumerate() {
@@ -74,10 +90,7 @@ impl Tables<'_> {
                 routes.push(route);
             }
         }
-        Some(RouteTable {
-            name: name?,
-            routes: in_lookup_order(routes),
-        })
+        in_lookup_order(routes)
     }
 
     fn route(
@@ -140,10 +153,16 @@ impl Tables<'_> {
             _ => {}
         }
         let Some(node) = text.strip_prefix("node:") else {
+            let (word, _) = text.split_once(':').unwrap_or((text, ""));
+            let why = if UNSUPPORTED.contains(&word) {
+                "does not work yet"
+            } else {
+                "is not a target"
+            };
             let found = quoted(text);
             problems.add(
                 path,
-                format!("{found} is not a target; use local, blackhole or node:NAME"),
+                format!("{found} {why}; use local, blackhole or node:NAME"),
             );
             return None;
         };

@@ -47,7 +47,7 @@ fn security_group(
     })
 }
 
-fn rules(
+pub(super) fn rules(
     raw: &[RawRule],
     names: &Names<'_>,
     path: &FieldPath<'_>,
@@ -97,7 +97,7 @@ fn peer(
 }
 
 /// Descriptions are shown on terminals, where control characters would do more than be shown.
-fn refuse_description(text: &str, path: &FieldPath<'_>, problems: &mut Problems) {
+pub(super) fn refuse_description(text: &str, path: &FieldPath<'_>, problems: &mut Problems) {
     if text.len() > DESCRIPTION_BYTES_MAX {
         let len = text.len();
         let message = format!("{len} bytes are more than {DESCRIPTION_BYTES_MAX}; shorten it");

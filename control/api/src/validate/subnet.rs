@@ -112,7 +112,7 @@ fn subnet(
     })
 }
 
-fn subnet_cidr(
+pub(super) fn subnet_cidr(
     text: &str,
     cidrs: &[Option<Ipv4Net>],
     path: &FieldPath<'_>,
@@ -141,7 +141,7 @@ fn subnet_cidr(
     Some(cidr)
 }
 
-fn gateway(
+pub(super) fn gateway(
     raw: Option<&str>,
     cidr: Ipv4Net,
     path: &FieldPath<'_>,

@@ -45,7 +45,7 @@ pub(super) fn check(raw: &RawState, problems: &mut Problems) {
 
 fn local_nodes(raw: &RawState) -> impl Iterator<Item = &RawNode> {
     let nodes = raw.networks.iter().flat_map(|network| &network.nodes);
-    nodes.filter(|node| node.host == raw.host.name)
+    nodes.filter(|node| node.host == raw.host.name || node.is_prepared)
 }
 
 fn check_flows(raw: &RawState, problems: &mut Problems) {

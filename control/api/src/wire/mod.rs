@@ -2,9 +2,11 @@
 //! compute alike.
 
 mod digest;
+mod follower;
 mod scope;
 
 pub use digest::{Digest, resource_digest};
+pub use follower::{FollowError, Follower, HeldScope, Keep};
 pub use scope::{HOST_SCOPE, ResourceId};
 
 /// The generated messages, client and server.
