@@ -2,6 +2,9 @@
 //! transactions, and watched. The trait is what etcd's API offers too (key-value, transactions, watch, compact),
 //! so that an engine of it needs no other trait.
 
+mod limits;
+pub mod sqlite;
+
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
@@ -17,6 +20,16 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Operations of the largest transaction.
 pub const OPERATIONS_MAX: usize = 50_000;
+/// Bytes of all keys and values of the largest transaction (64 MiB).
+pub const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+/// Entries of the largest page of a range, whatever was asked for.
+pub const PAGE_ENTRIES_MAX: usize = 10_000;
+/// A page ends with the entry that brings its keys and values to so many bytes (16 MiB).
+pub const PAGE_BYTES_MAX: usize = 16 << 20;
+/// Commits that wait for a receiver; one more, and it is closed.
+pub const WATCH_COMMITS_MAX: usize = 1024;
+/// Watches at a time.
+pub const WATCHES_MAX: usize = 1024;
 
 /// A key and what is stored under it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -143,14 +156,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Where the engine fails.
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Entry>>;
 
-    /// Entries whose key begins with `prefix` and comes after `after` (empty: from the first), at most `limit`.
+    /// Entries whose key begins with `prefix` and comes after `after` (empty: from the first), at most `limit`. A page
+    /// has fewer where it would be too large (`PAGE_ENTRIES_MAX`, `PAGE_BYTES_MAX`): only `more` says that it is the last.
     ///
     /// # Errors
     /// Where the engine fails.
     fn range<'a>(&'a self, prefix: &'a str, after: &'a str, limit: usize) -> Answer<'a, Page>;
 
-    /// Does a transaction. Returns its revision; one without operations that its conditions allow changes nothing and
-    /// returns the present one.
+    /// Does a transaction. Returns its revision; one that its conditions allow and that changes nothing (no operations,
+    /// or removals of what is not there) returns the present one. Storing the value that is there is a change.
     ///
     /// # Errors
     /// `Conflict` where a condition does not hold; `Refused` where a limit is exceeded.
@@ -160,12 +174,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// receiver that is too slow is closed; it begins again with the last revision that it saw.
     ///
     /// # Errors
-    /// `Compacted` where that past is gone.
+    /// `Compacted` where that past is gone; `Refused` where there are too many watches.
     fn watch(&self, after: Revision) -> Answer<'_, mpsc::Receiver<Commit>>;
 
     /// Forgets the history up to and including `revision`. What is there stays.
     ///
     /// # Errors
-    /// Where the engine fails.
+    /// `Refused` where `revision` is yet to come.
     fn compact(&self, revision: Revision) -> Answer<'_, ()>;
 }
