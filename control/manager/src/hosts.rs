@@ -8,7 +8,7 @@ use inlay_api::{
     wire::agent::{Answer, question::Question},
 };
 
-use crate::store::Revision;
+use crate::{service::Target, store::Revision};
 
 /// A host as it is seen from here.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +31,14 @@ pub struct HostView {
     pub clock_skew_ms: i64,
     /// When its certificate ends, Unix time in seconds.
     pub certificate_ends_s: Option<i64>,
+}
+
+impl HostView {
+    /// Whether its maps lack something of what concerns it up to `revision`.
+    #[must_use]
+    pub fn lacks(&self, revision: Revision) -> bool {
+        self.applied_revision < revision.min(self.desired_revision)
+    }
 }
 
 /// Why a host does not answer a question.
@@ -59,8 +67,14 @@ pub trait Hosts: fmt::Debug + Send + Sync + 'static {
     fn degraded(&self, host: &str, network: &str, node: &str) -> Vec<String>;
 
     /// Waits until every host that the commit of `revision` concerns has it in its maps, or until `deadline`. Hosts
-    /// that are not connected are concerned too.
-    fn wait_applied(&self, revision: Revision, deadline: Instant) -> BoxFuture<'_, Applied>;
+    /// that are not connected are concerned too. `about` is what the commit has changed: of one too long ago to be
+    /// remembered, the hosts that must know that are concerned, and nobody is told of others.
+    fn wait_applied(
+        &self,
+        revision: Revision,
+        about: &Target,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Applied>;
 
     /// Asks a host's dataplane. Within a few seconds there is an answer or an error.
     fn ask(&self, host: &str, question: Question) -> BoxFuture<'_, Result<Answer, AskError>>;
