@@ -6,7 +6,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod agents;
+mod certificates;
+pub mod config;
 pub mod hosts;
+mod housekeeping;
+pub mod http;
+pub mod init;
 pub mod keys;
+mod listeners;
+pub mod metrics;
+mod names;
+pub mod run;
 pub mod service;
 pub mod store;
+pub mod trust;
+pub mod world;
