@@ -5,7 +5,7 @@
 use inlay_core::{
     drop_reason::DropReason,
     ids::VirtualIp,
-    pipeline::{account_drop, track},
+    pipeline::{account_drop, dhcp, track},
     policy::{self, Match, Question},
 };
 
@@ -49,6 +49,18 @@ pub extern "C" fn inlay_track(is_dry: u32) -> u32 {
     let tables = KernelTables::new(core::ptr::null_mut(), is_dry != 0);
     let Some(work) = maps::work() else { return 1 };
     match track::track(&tables, work) {
+        Ok(()) => 0,
+        Err(reason) => 1 + reason as u32,
+    }
+}
+
+/// Passes the DHCP request of this CPU's work: as [`inlay_track`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn inlay_pass_dhcp(is_dry: u32) -> u32 {
+    let tables = KernelTables::new(core::ptr::null_mut(), is_dry != 0);
+    let Some(work) = maps::work() else { return 1 };
+    match dhcp::pass(&tables, work) {
         Ok(()) => 0,
         Err(reason) => 1 + reason as u32,
     }

@@ -373,6 +373,15 @@ impl Tables for KernelTables {
             answer => Err(functions::reason(answer)),
         }
     }
+
+    #[inline(always)]
+    fn pass_dhcp(&self, work: &mut Work) -> Result<(), DropReason> {
+        expose(work);
+        match functions::inlay_pass_dhcp(u32::from(self.is_dry)) {
+            0 => Ok(()),
+            answer => Err(functions::reason(answer)),
+        }
+    }
 }
 
 /// Tells the compiler that what `work` holds may be read and written by others here: a global function takes

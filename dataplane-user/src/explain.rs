@@ -1,6 +1,9 @@
 //! What would become of a packet: runs the loaded program on a made one (`BPF_PROG_TEST_RUN`), and says the
 //! verdict, the rule and each step. It changes no flow and no counter.
 //!
+//! What one host's outbound program makes of a packet is given to the other host's inbound program: so the whole
+//! way is told.
+//!
 //! The made packet comes from the loopback device, as the kernel has it for such runs. From there the program
 //! impersonates the interface that the map `EXPLAIN` names, writes nothing, and notes its steps in `TRACE`.
 
@@ -22,7 +25,7 @@ pub use packet::PacketView;
 pub use steps::StepView;
 
 use crate::{
-    Error, OUTBOUND,
+    Error, INBOUND, OUTBOUND,
     inspect::Inspection,
     namespace::Namespace,
     pins::{create_directory, run_directory},
@@ -62,7 +65,8 @@ pub struct Question {
 pub enum Verdict {
     /// Sent to another host.
     Sent,
-    /// Handed to the kernel, which asks for the neighbour's address and forwards it to another host.
+    /// Handed to the kernel: of a node's packet, it asks for the neighbour's address and forwards it to another
+    /// host; of one from the substrate, it is not a tenant's.
     Passed,
     /// Delivered to a node of this host.
     Delivered,
@@ -75,7 +79,7 @@ pub enum Verdict {
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// The sending port.
+    /// The sending port; of a packet from the substrate the receiving one, empty where there is none.
     pub port: String,
     /// What becomes of the packet.
     pub verdict: Verdict,
@@ -87,9 +91,9 @@ pub struct Explanation {
     pub rule: Option<String>,
     /// The steps that were taken, in their order.
     pub steps: Vec<StepView>,
-    /// The packet, as the node sends it.
+    /// The packet, as the node sends it, or as it arrives from the substrate.
     pub packet: PacketView,
-    /// The packet as it leaves, where it does.
+    /// The packet as it leaves, where it does, or as the node gets it.
     pub result: Option<PacketView>,
 }
 
@@ -99,12 +103,28 @@ const PASS: u32 = 2;
 
 /// Room for what a packet becomes.
 const RESULT_BYTES: usize = 2048;
+/// Longest frame from the substrate that is asked about, in bytes. One that is made here has about a hundred.
+pub const FRAME_BYTES_MAX: usize = 1536;
+/// Shortest: an Ethernet header, which the kernel asks for.
+const FRAME_BYTES_MIN: usize = 14;
 
-/// Asks the loaded program. One asks at a time; others wait.
+/// Asks the loaded program about a packet of a node. One asks at a time; others wait.
 ///
 /// # Errors
 /// Where no dataplane is loaded, there is no such port, or the kernel refuses.
 pub fn explain(pin_root: &Path, instance: &str, question: &Question) -> Result<Explanation, Error> {
+    explain_outbound(pin_root, instance, question).map(|(explanation, _)| explanation)
+}
+
+/// As [`explain`], with the Ethernet frame that the packet becomes; empty where it is dropped.
+///
+/// # Errors
+/// As for [`explain`].
+pub fn explain_outbound(
+    pin_root: &Path,
+    instance: &str,
+    question: &Question,
+) -> Result<(Explanation, Bytes), Error> {
     let inspection = Inspection::open_for(pin_root, instance, Access::ReadWrite)?;
     let port = inspection.maps.ports.get(question.port)?;
     if port.interface_index == 0 {
@@ -119,20 +139,58 @@ pub fn explain(pin_root: &Path, instance: &str, question: &Question) -> Result<E
         None => unused_port(&inspection, &port, question)?,
     };
     let sent = packet::make(&port, question, source_port);
+    let ran = ask(&inspection, instance, OUTBOUND, port.interface_index, &sent)?;
+    let verdict = ran.outbound_verdict(&sent);
+    let name = port_name(&inspection, question.port);
+    Ok(ran.answer(&inspection, name, verdict, &sent))
+}
+
+/// Asks the loaded program about a frame as it would arrive at an uplink: what [`explain_outbound`] of the
+/// sending host gave. Returns the frame that the node gets, too; empty where it is dropped.
+///
+/// # Errors
+/// Where no dataplane is loaded, the frame is none, or the kernel refuses.
+pub fn explain_inbound(
+    pin_root: &Path,
+    instance: &str,
+    frame: &[u8],
+) -> Result<(Explanation, Bytes), Error> {
+    if !(FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&frame.len()) {
+        let what = format!(
+            "a frame has {FRAME_BYTES_MIN} to {FRAME_BYTES_MAX} bytes, this one {}",
+            frame.len()
+        );
+        return Err(Error::Input { what });
+    }
+    let inspection = Inspection::open_for(pin_root, instance, Access::ReadWrite)?;
+    // Which uplink it is makes no difference.
+    let ran = ask(&inspection, instance, INBOUND, 0, frame)?;
+    let verdict = ran.inbound_verdict();
+    let receiver = ran.trace.receiver();
+    let name = receiver.map(|port| port_name(&inspection, port));
+    Ok(ran.answer(&inspection, name.unwrap_or_default(), verdict, frame))
+}
+
+/// Runs a program on a frame as if it came from an interface, and notes what it does.
+fn ask(
+    inspection: &Inspection,
+    instance: &str,
+    program: &'static str,
+    interface_index: u32,
+    frame: &[u8],
+) -> Result<Ran, Error> {
     let lock = lock(instance)?;
-    let ran = prepare(&inspection, port.interface_index)
-        .and_then(|()| Namespace::of_instance(instance)?.run(|| run(&inspection, &sent)));
+    let ran = prepare(inspection, interface_index)
+        .and_then(|()| Namespace::of_instance(instance)?.run(|| run(inspection, program, frame)));
     let trace = inspection.maps.trace.all();
     inspection.maps.explain.set(0, 0)?;
     drop(lock);
     let (action, result) = ran?;
-    let trace = steps::Trace::new(&trace?);
-    let frames = Frames {
+    Ok(Ran {
         action,
-        sent: PacketView::of(&sent),
-        result: PacketView::of(&result),
-    };
-    Ok(answer(&inspection, question.port, &trace, frames))
+        result,
+        trace: steps::Trace::new(&trace?),
+    })
 }
 
 /// A source port that no flow of these addresses has, so that the rules are asked.
@@ -180,12 +238,16 @@ fn prepare(inspection: &Inspection, interface_index: u32) -> Result<(), Error> {
 }
 
 /// Runs the program in the instance's namespace, whose routing it asks.
-fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Bytes), Error> {
+fn run(
+    inspection: &Inspection,
+    program: &'static str,
+    packet: &[u8],
+) -> Result<(u32, Bytes), Error> {
     let error = |cause| Error::Run {
-        program: OUTBOUND,
+        program,
         cause: Box::new(cause),
     };
-    let path = inspection.set.programs().join(OUTBOUND);
+    let path = inspection.set.programs().join(program);
     let program = Xdp::from_pin(path, XdpAttachType::Interface).map_err(error)?;
     let mut result = vec![0; RESULT_BYTES];
     let options = TestRunOptions {
@@ -198,39 +260,62 @@ fn run(inspection: &Inspection, packet: &[u8]) -> Result<(u32, Bytes), Error> {
     Ok((ran.return_value, result.into()))
 }
 
-/// What went in and what came out.
-struct Frames {
+/// What a program did.
+struct Ran {
     action: u32,
-    sent: PacketView,
-    result: PacketView,
+    result: Bytes,
+    trace: steps::Trace,
 }
 
-impl Frames {
-    fn verdict(&self, trace: &steps::Trace) -> Verdict {
+impl Ran {
+    fn outbound_verdict(&self, sent: &[u8]) -> Verdict {
+        let (source, destination) = (sent.get(6..12), self.result.get(..6));
         match self.action {
             ABORTED | DROP => Verdict::Dropped,
             PASS => Verdict::Passed,
             // Answers are redirected to the port that asked.
-            _ if self.result.destination_mac == self.sent.source_mac => Verdict::Answered,
-            _ if trace.is_local() => Verdict::Delivered,
+            _ if source == destination => Verdict::Answered,
+            _ if self.trace.receiver().is_some() => Verdict::Delivered,
             _ => Verdict::Sent,
         }
     }
+
+    fn inbound_verdict(&self) -> Verdict {
+        match self.action {
+            ABORTED | DROP => Verdict::Dropped,
+            PASS => Verdict::Passed,
+            _ => Verdict::Delivered,
+        }
+    }
+
+    fn answer(
+        self,
+        inspection: &Inspection,
+        port: String,
+        verdict: Verdict,
+        sent: &[u8],
+    ) -> (Explanation, Bytes) {
+        let trace = &self.trace;
+        let reason = trace.dropped().and_then(DropReason::from_number);
+        let leaves = verdict != Verdict::Dropped;
+        let explanation = Explanation {
+            port,
+            verdict,
+            reason: reason.map(DropReason::name),
+            explanation: reason.map(|reason| reason.explanation().trim()),
+            rule: steps::rule(inspection, trace),
+            steps: steps::views(inspection, trace),
+            packet: PacketView::of(sent),
+            result: leaves.then(|| PacketView::of(&self.result)),
+        };
+        let frame = if leaves { self.result } else { Bytes::new() };
+        (explanation, frame)
+    }
 }
 
-fn answer(inspection: &Inspection, port: u32, trace: &steps::Trace, frames: Frames) -> Explanation {
-    let verdict = frames.verdict(trace);
-    let reason = trace.dropped().and_then(DropReason::from_number);
-    let label = inspection.labels.ports.get(&port);
-    let name = label.map(|label| format!("{}/{}", label.network, label.name));
-    Explanation {
-        port: name.unwrap_or_else(|| port.to_string()),
-        verdict,
-        reason: reason.map(DropReason::name),
-        explanation: reason.map(|reason| reason.explanation().trim()),
-        rule: steps::rule(inspection, trace),
-        steps: steps::views(inspection, trace),
-        packet: frames.sent,
-        result: (verdict != Verdict::Dropped).then_some(frames.result),
+fn port_name(inspection: &Inspection, port: u32) -> String {
+    match inspection.labels.ports.get(&port) {
+        Some(label) => format!("{}/{}", label.network, label.name),
+        None => port.to_string(),
     }
 }

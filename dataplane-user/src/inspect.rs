@@ -9,6 +9,7 @@ mod mappings;
 mod next_hops;
 mod policies;
 mod ports;
+mod programs;
 mod records;
 
 use std::{path::Path, time::Duration};
@@ -26,6 +27,7 @@ pub use mappings::MappingView;
 pub use next_hops::NextHopView;
 pub use policies::{PolicyView, RuleView};
 pub use ports::{CounterView, PortView};
+pub use programs::ProgramView;
 pub(crate) use records::route_kind;
 
 use crate::{

@@ -3,7 +3,10 @@
 
 use std::{
     fs::{self, File},
-    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    os::{
+        fd::{AsFd, AsRawFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
     thread,
 };
@@ -25,7 +28,11 @@ pub struct Namespace {
 const OWN: &str = "/proc/thread-self/ns/net";
 
 impl Namespace {
-    fn open(path: &Path) -> Result<Self, Error> {
+    /// The one that `path` is: a file that one is mounted on, or a process's.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::file("open", path))?;
         let inode = file.metadata().map_err(Error::file("look at", path))?.ino();
         Ok(Self { file, inode })
@@ -97,7 +104,10 @@ impl Namespace {
     ///
     /// # Errors
     /// Where it cannot be entered, or what `work` returns.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    pub fn run<T: Send, E: From<Error> + Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send,
+    ) -> Result<T, E> {
         thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 nix::sched::setns(&self.file, CloneFlags::CLONE_NEWNET)
@@ -108,6 +118,12 @@ impl Namespace {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -12,7 +12,9 @@ use std::{
     ptr,
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_info};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_info, bpf_prog_info,
+};
 
 use crate::Error;
 
@@ -140,6 +142,31 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     Ok(LinkInfo {
         program: info.prog_id,
         interface_index,
+    })
+}
+
+/// How long a program ran, as the kernel counts it while `kernel.bpf_stats_enabled` is 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Runs {
+    /// How often.
+    pub(crate) count: u64,
+    /// How long, in nanoseconds, all together.
+    pub(crate) time_ns: u64,
+}
+
+/// What was counted of a program.
+pub(crate) fn program_runs(program: BorrowedFd<'_>) -> io::Result<Runs> {
+    // SAFETY: as for `blank`; zeros are no pointers that the kernel would write through.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    let mut attr = blank();
+    attr.info.bpf_fd = number(program);
+    attr.info.info_len = u32::try_from(size_of::<bpf_prog_info>()).map_err(io::Error::other)?;
+    attr.info.info = ptr::from_mut(&mut info) as u64;
+    // The kernel writes at most `info_len` bytes to `info`, which outlives the call.
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(Runs {
+        count: info.run_cnt,
+        time_ns: info.run_time_ns,
     })
 }
 

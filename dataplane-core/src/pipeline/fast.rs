@@ -6,10 +6,10 @@
 use crate::{
     drop_reason::DropReason,
     flow::{Flow, FlowKey, FlowRecord},
-    ids::Tick,
+    ids::{Tick, VirtualIp},
     packet::Packet,
     pipeline::{
-        Frame, forward,
+        Frame, dhcp, forward,
         outbound::via,
         parse::{self, L3, SUBSTRATE_L4},
         translate,
@@ -81,13 +81,20 @@ pub fn outbound<T: Tables>(tables: &T, packet: &mut Packet<'_>, frame: &Frame) -
     let Ok(header) = parse::ipv4(packet, frame) else {
         return Fast::Decline;
     };
-    if header.source != port.virtual_ip && port.flags == 0 {
+    if header.source != port.virtual_ip && !may_have_more(port, header.source) {
         return Fast::Drop(port.network, DropReason::SpoofedAddress);
     }
     match established(tables, packet, slot, port, &header) {
         Some(outbound) => Fast::Done(outbound),
         None => Fast::Decline,
     }
+}
+
+/// Whether the port's node may send from other addresses than its first, so that the full pipeline looks.
+#[inline(always)]
+fn may_have_more(port: &PortRecord, source: VirtualIp) -> bool {
+    const MORE: u32 = PortRecord::MORE_ADDRESSES | PortRecord::FORWARDING;
+    port.flags & MORE != 0 || port.flags != 0 && source == dhcp::UNSPECIFIED
 }
 
 #[inline(always)]

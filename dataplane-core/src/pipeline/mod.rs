@@ -4,9 +4,10 @@
 //! asks the flow table, and for what is new or stale the rules; `locate` finds where it goes;
 //! `translate` describes the other header; `forward` finds the next hop. `outbound` and `inbound` put them
 //! together. `fast` gives the same answers for established flows, or none; `reply` speaks for the
-//! virtual router.
+//! virtual router. `dhcp` tells what is left to user space.
 
 pub mod authorize;
+pub mod dhcp;
 pub mod fast;
 pub mod forward;
 pub mod fragments;

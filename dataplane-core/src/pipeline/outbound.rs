@@ -5,7 +5,7 @@ use crate::{
     flow::{FlowKey, FlowRecord},
     packet::Packet,
     pipeline::{
-        Work, authorize, forward,
+        Work, authorize, dhcp, forward,
         fragments::{self, Datagram},
         parse::{self, L4},
         related, reply,
@@ -52,6 +52,13 @@ pub fn outbound<T: Tables>(
     }
     match ethernet.ether_type {
         ether_type::ARP => reply::arp(tables, packet, work, slot, port, subnet),
+        ether_type::IPV4
+            if let Some(len_bytes) =
+                dhcp::request(packet, &work.frame, port, subnet, &ethernet) =>
+        {
+            work.subject.len_bytes = len_bytes;
+            tables.pass_dhcp(work).map(|()| Verdict::Pass)
+        }
         ether_type::IPV4 if ethernet.destination.is_group() => Err(DropReason::NotUnicast),
         ether_type::IPV4 => ipv4(tables, packet, work, &Sender { slot, port, subnet }),
         _ => Err(DropReason::NotIpv4),

@@ -11,7 +11,7 @@ use crate::{
     event::DropEvent,
     flow::{Flow, FlowKey, FlowRecord},
     ids::{HostPrefix, MacAddress, Tick},
-    pipeline::{Work, trace::Step, track},
+    pipeline::{Work, dhcp, trace::Step, track},
     policy::{self, Match, Question},
     substrate::Tag,
 };
@@ -156,5 +156,16 @@ pub trait Tables {
         Self: Sized,
     {
         track::track(self, work)
+    }
+
+    /// Counts a DHCP request that is passed to the kernel; as for [`Tables::evaluate`].
+    ///
+    /// # Errors
+    /// Why it is not.
+    fn pass_dhcp(&self, work: &mut Work) -> Result<(), DropReason>
+    where
+        Self: Sized,
+    {
+        dhcp::pass(self, work)
     }
 }

@@ -62,7 +62,7 @@ pub struct PortRecord {
     pub ring_mask: u32,
     /// How many flows it may start in a second.
     pub new_flows_per_s: u32,
-    /// [`PortRecord::MORE_ADDRESSES`] and [`PortRecord::FORWARDING`].
+    /// [`PortRecord::MORE_ADDRESSES`], [`PortRecord::FORWARDING`] and [`PortRecord::DHCP`].
     pub flags: u32,
 }
 
@@ -71,6 +71,8 @@ impl PortRecord {
     pub const MORE_ADDRESSES: u32 = 1;
     /// The node may send from, and gets packets for, addresses that are not its own.
     pub const FORWARDING: u32 = 2;
+    /// What the node sends as a DHCP client is passed to the kernel, where the host answers it.
+    pub const DHCP: u32 = 4;
 }
 
 /// What the dataplane keeps of a port.

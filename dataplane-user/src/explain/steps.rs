@@ -45,9 +45,9 @@ impl Trace {
             .filter(|slot| *slot != NONE)
     }
 
-    /// Whether the packet came to a port of this host.
-    pub(super) fn is_local(&self) -> bool {
-        self.get(Step::ToPort).is_some()
+    /// The port of this host that the packet came to.
+    pub(super) fn receiver(&self) -> Option<u32> {
+        self.slot(Step::ToPort)
     }
 
     /// The number of the reason of a drop.
@@ -226,7 +226,7 @@ mod tests {
         places[Step::InboundRule as usize] = [1, u64::from(NONE)];
         places[Step::Dropped as usize] = [1, 11];
         let trace = Trace::new(&places);
-        assert!(trace.is_local());
+        assert_eq!(trace.receiver(), Some(0));
         assert_eq!(trace.slot(Step::InboundRule), None);
         assert_eq!(trace.dropped(), Some(11));
         assert_eq!(trace.get(Step::FromPort), None);

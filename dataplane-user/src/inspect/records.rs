@@ -112,6 +112,7 @@ impl Record for PortRecord {
             "new_flows_per_s": self.new_flows_per_s,
             "has_more_addresses": self.flags & Self::MORE_ADDRESSES != 0,
             "is_forwarding": self.flags & Self::FORWARDING != 0,
+            "has_dhcp": self.flags & Self::DHCP != 0,
         })
     }
 }

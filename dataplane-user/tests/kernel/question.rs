@@ -4,8 +4,11 @@ use std::net::Ipv4Addr;
 
 use inlay_core::ids::MacAddress;
 use inlay_dataplane::{
-    Dataplane, Mode,
-    explain::{Explanation, Protocol, Question, Verdict, explain},
+    Dataplane, Error, Mode,
+    explain::{
+        Explanation, FRAME_BYTES_MAX, PacketView, Protocol, Question, Verdict, explain,
+        explain_inbound, explain_outbound,
+    },
     image::{Changes, Image},
     inspect::Inspection,
 };
@@ -34,15 +37,38 @@ fn host(bed: &Bed) -> Dataplane {
     dataplane
 }
 
-fn ask(bed: &Bed, to: [u8; 4], protocol: Protocol, destination_port: u16) -> Explanation {
-    let question = Question {
+fn question(to: [u8; 4], protocol: Protocol, destination_port: u16) -> Question {
+    Question {
         port: 3,
         to: Ipv4Addr::from(to),
         protocol,
         source_port: None,
         destination_port,
-    };
+    }
+}
+
+fn ask(bed: &Bed, to: [u8; 4], protocol: Protocol, destination_port: u16) -> Explanation {
+    let question = question(to, protocol, destination_port);
     explain(&bed.options.pin_root, &bed.options.instance, &question).unwrap()
+}
+
+fn ask_inbound(bed: &Bed, frame: &[u8]) -> (Explanation, Vec<u8>) {
+    let asked = explain_inbound(&bed.options.pin_root, &bed.options.instance, frame);
+    let (explanation, frame) = asked.unwrap();
+    (explanation, frame.to_vec())
+}
+
+/// What this host's node sends the other one, by way of the substrate, sent the other way.
+fn from_other(bed: &Bed, protocol: Protocol, destination_port: u16) -> Vec<u8> {
+    let question = question([10, 0, 1, 11], protocol, destination_port);
+    let asked = explain_outbound(&bed.options.pin_root, &bed.options.instance, &question);
+    let (explanation, frame) = asked.unwrap();
+    assert_eq!(explanation.result.unwrap().len_bytes, frame.len());
+    let mut frame = frame.to_vec();
+    // Checksums stay right: they do not depend on the addresses' order.
+    let (source, destination) = frame[22..54].split_at_mut(16);
+    source.swap_with_slice(destination);
+    frame
 }
 
 fn found<'a>(explanation: &'a Explanation, step: &str) -> Option<&'a str> {
@@ -108,6 +134,90 @@ fn a_drop_is_told_with_its_reason() {
 }
 
 #[test]
+fn a_packet_from_another_host_is_delivered_as_its_node_sent_it() {
+    let test = "a_packet_from_another_host_is_delivered_as_its_node_sent_it";
+    let Some(bed) = Bed::new(test) else { return };
+    in_namespace(|| {
+        let _dataplane = host(&bed);
+        let frame = from_other(&bed, Protocol::Tcp, 8080);
+        let (explanation, delivered) = ask_inbound(&bed, &frame);
+        assert_eq!(explanation.verdict, Verdict::Delivered, "{explanation:#?}");
+        assert_eq!(explanation.port, "3");
+        assert_eq!(explanation.reason, None);
+        assert_eq!(delivered.len(), frame.len() - 20);
+        let result = explanation.result.as_ref().unwrap();
+        assert_eq!(result.destination_mac, "02:00:00:00:00:10");
+        assert_eq!(
+            (result.source.as_str(), result.destination.as_str()),
+            ("10.0.1.11", "10.0.1.10")
+        );
+        assert!(result.transport.ends_with("to 8080"), "{result:?}");
+        let arrived: &PacketView = &explanation.packet;
+        let expected = "10.0.1.11 of network 100 at 2001:db8:0:2::/64";
+        assert_eq!(arrived.virtual_source.as_deref(), Some(expected));
+        let flow = found(&explanation, "inbound-flow");
+        assert_eq!(flow, Some("none: the packet starts one"));
+        assert!(
+            found(&explanation, "from-host")
+                .unwrap()
+                .contains("2001:db8:0:2::/64")
+        );
+        assert!(explanation.rule.unwrap().ends_with("of policy 5"));
+    });
+}
+
+#[test]
+fn a_packet_from_another_host_that_may_not_pass_is_told_why() {
+    let test = "a_packet_from_another_host_that_may_not_pass_is_told_why";
+    let Some(bed) = Bed::new(test) else { return };
+    in_namespace(|| {
+        let _dataplane = host(&bed);
+        let reason = |frame: &[u8]| {
+            let (explanation, result) = ask_inbound(&bed, frame);
+            assert_eq!(explanation.verdict, Verdict::Dropped, "{explanation:#?}");
+            assert!(result.is_empty() && explanation.result.is_none());
+            explanation.reason.unwrap()
+        };
+        assert_eq!(
+            reason(&from_other(&bed, Protocol::Tcp, 22)),
+            "security-group"
+        );
+        assert_eq!(
+            reason(&from_other(&bed, Protocol::Udp, 8080)),
+            "security-group"
+        );
+        let right = from_other(&bed, Protocol::Tcp, 8080);
+        let mut forged = right.clone();
+        // Of a host that does not have the node.
+        forged[29] = 3;
+        assert_eq!(reason(&forged), "forged-source");
+        let mut far = right;
+        far[21] = 1;
+        assert_eq!(reason(&far), "hop-limit");
+    });
+}
+
+#[test]
+fn a_frame_that_is_no_tenants_is_the_kernels() {
+    let Some(bed) = Bed::new("a_frame_that_is_no_tenants_is_the_kernels") else {
+        return;
+    };
+    in_namespace(|| {
+        let _dataplane = host(&bed);
+        let frame = [[0xff; 14], [0; 14]].concat();
+        let (explanation, result) = ask_inbound(&bed, &frame);
+        assert_eq!(explanation.verdict, Verdict::Passed);
+        assert_eq!((explanation.port.as_str(), result), ("", frame));
+        for len in [0, 13, FRAME_BYTES_MAX + 1] {
+            let (root, instance) = (&bed.options.pin_root, &bed.options.instance);
+            let refused = explain_inbound(root, instance, &vec![0; len]).unwrap_err();
+            assert!(matches!(refused, Error::Input { .. }), "{refused}");
+        }
+        ask_inbound(&bed, &[0; FRAME_BYTES_MAX]);
+    });
+}
+
+#[test]
 fn asking_changes_nothing_that_an_operator_reads() {
     let Some(bed) = Bed::new("asking_changes_nothing_that_an_operator_reads") else {
         return;
@@ -133,6 +243,10 @@ fn asking_changes_nothing_that_an_operator_reads() {
         ask(&bed, [10, 0, 1, 11], Protocol::Tcp, 22);
         ask(&bed, [10, 0, 1, 99], Protocol::Tcp, 22);
         ask(&bed, [10, 0, 1, 1], Protocol::Icmp, 0);
+        for port in [8080, 22] {
+            let frame = from_other(&bed, Protocol::Tcp, port);
+            ask_inbound(&bed, &frame);
+        }
         assert_eq!(look(), before);
         assert_eq!(dataplane.maps().explain.get(0).unwrap(), 0);
         let mut dataplane = dataplane;

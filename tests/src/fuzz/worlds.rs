@@ -73,7 +73,7 @@ fn change_port(prng: &mut Prng, world: &mut World, node: &Node) {
     }
     let port = world.port(node);
     if prng.once_in(8) {
-        port.flags = prng.below(4);
+        port.flags = prng.below(8);
     }
     if prng.once_in(8) {
         port.policy = prng.pick(&[0, 999, u32::MAX]);

@@ -3,6 +3,7 @@
 mod acl;
 mod anti_spoof;
 pub(crate) mod arp;
+mod dhcp;
 mod epochs;
 mod firewall;
 mod forwarder;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Row> {
         acl::rows,
         anti_spoof::rows,
         arp::rows,
+        dhcp::rows,
         epochs::rows,
         firewall::rows,
         forwarder::rows,
