@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::{
     apply::{Attached, apply},
-    compile::CompileError,
+    compile::{CompileError, compile},
     host::Host,
     interface::Interfaces,
     reconcile::{Plan, reconcile},
@@ -169,11 +169,52 @@ impl<H: Host> Agent<H> {
         Ok(())
     }
 
+    /// Whether a state would fit the maps as they are. Nothing is changed.
+    ///
+    /// # Errors
+    /// Names what does not fit.
+    pub fn fits(&self, state: &HostState) -> Result<(), CompileError> {
+        // What cannot be asked is no fault of the state's.
+        let interfaces = self.host.interfaces(&names(state)).unwrap_or_default();
+        compile(state, &interfaces, &[&self.actual]).map(drop)
+    }
+
+    /// What it says of itself, as of the last step that was done whole.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Whether the host is as the state that was given last says.
+    #[must_use]
+    pub fn is_in_step(&self) -> bool {
+        self.desired.is_some() && !self.is_behind
+    }
+
+    /// Whether none was given yet that could be applied.
+    #[must_use]
+    pub fn has_no_state(&self) -> bool {
+        self.desired.is_none()
+    }
+
+    /// How many mappings the maps hold.
+    #[must_use]
+    pub fn mappings(&self) -> usize {
+        self.actual.mappings.len()
+    }
+
     /// Reconciles and applies.
     fn step(&mut self) -> anyhow::Result<()> {
-        let Some(desired) = self.desired.clone() else {
+        // A state may be of many megabytes: it is lent, and not copied.
+        let Some(desired) = self.desired.take() else {
             return Ok(());
         };
+        let result = self.step_to(&desired);
+        self.desired = Some(desired);
+        result
+    }
+
+    fn step_to(&mut self, desired: &Desired) -> anyhow::Result<()> {
         self.is_behind = true;
         let began = Instant::now();
         let interfaces = self.host.interfaces(&names(&desired.state))?;
@@ -184,7 +225,7 @@ impl<H: Host> Agent<H> {
         self.carry_out(&plan)?;
         self.interfaces = interfaces;
         self.there = self.host.attached();
-        plan.status.revision = desired.revision;
+        plan.status.revision.clone_from(&desired.revision);
         self.add_degraded(&mut plan);
         self.tell(plan, began)
     }

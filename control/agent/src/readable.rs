@@ -34,7 +34,7 @@ impl<T: AsFd> Readable<T> {
     }
 
     /// Waits until `read` gives something else than `WouldBlock`. May be dropped while it waits.
-    pub(crate) async fn read<R>(&self, read: impl Fn(&T) -> io::Result<R>) -> io::Result<R> {
+    pub(crate) async fn read<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         loop {
             let mut guard = self.0.readable().await?;
             if let Ok(result) = guard.try_io(|owner| read(&owner.get_ref().0)) {

@@ -1,7 +1,7 @@
 //! The agent's loop: a state, an interface, a signal or the clock has it look again. It waits for nothing
 //! else, and alone decides what happens when.
 
-use std::{path::PathBuf, time::Duration};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -59,8 +59,14 @@ pub async fn run_static(options: StaticOptions) -> anyhow::Result<()> {
     run(&mut agent, &mut source, &mut events).await
 }
 
-/// What may happen, besides another state.
-struct Events {
+/// What tells an agent when to look.
+pub trait MachineEvents {
+    /// Waits for the next event. May be dropped while it waits.
+    fn next(&mut self) -> impl Future<Output = anyhow::Result<MachineEvent>>;
+}
+
+/// Signals, interfaces and the clock.
+pub(crate) struct Events {
     links: LinkEvents,
     clock: Interval,
     hangup: Signal,
@@ -68,18 +74,21 @@ struct Events {
     interrupt: Signal,
 }
 
-enum Event {
+/// What an agent has to do, besides taking another state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MachineEvent {
     /// An interface may be other than it was left.
     Check,
     /// What did not work may work.
     Retry,
     /// Everything is to be applied again.
     Reapply,
+    /// It is to end. The dataplane goes on.
     Stop,
 }
 
 impl Events {
-    fn open() -> anyhow::Result<Self> {
+    pub(crate) fn open() -> anyhow::Result<Self> {
         let mut clock = interval(CHECK_INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
@@ -90,14 +99,16 @@ impl Events {
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
+}
 
-    async fn next(&mut self) -> anyhow::Result<Event> {
+impl MachineEvents for Events {
+    async fn next(&mut self) -> anyhow::Result<MachineEvent> {
         Ok(tokio::select! {
-            event = self.links.next() => event.map(|()| Event::Check)?,
-            _ = self.clock.tick() => Event::Retry,
-            _ = self.hangup.recv() => Event::Reapply,
-            _ = self.terminate.recv() => Event::Stop,
-            _ = self.interrupt.recv() => Event::Stop,
+            event = self.links.next() => event.map(|()| MachineEvent::Check)?,
+            _ = self.clock.tick() => MachineEvent::Retry,
+            _ = self.hangup.recv() => MachineEvent::Reapply,
+            _ = self.terminate.recv() => MachineEvent::Stop,
+            _ = self.interrupt.recv() => MachineEvent::Stop,
         })
     }
 }
@@ -120,14 +131,14 @@ async fn run<H: Host, S: Source>(
                 }
             },
             event = events.next() => match event? {
-                Event::Check => agent.check(),
-                Event::Retry => agent.retry(),
-                Event::Reapply => {
+                MachineEvent::Check => agent.check(),
+                MachineEvent::Retry => agent.retry(),
+                MachineEvent::Reapply => {
                     info!("applying everything again");
                     source.ask_again();
                     agent.distrust()
                 }
-                Event::Stop => break,
+                MachineEvent::Stop => break,
             },
         };
         if let Err(error) = done {

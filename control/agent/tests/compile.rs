@@ -7,7 +7,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{
-    example::{EXAMPLE, HOST1, HOST2, RED, compiled, example, mapping, port, red_subnet, table},
+    example::{
+        EXAMPLE, HOST1, HOST2, RED, compiled, example, here, mapping, port, red_subnet, table,
+    },
     interface, interfaces, state, tag, virtual_ip,
 };
 use inlay_agent::{
@@ -75,6 +77,10 @@ fn a_port() {
         flags: PortRecord::MORE_ADDRESSES,
     };
     assert_eq!(port, expected);
+    let with_dhcp = EXAMPLE.replace("dhcp: false", "dhcp: true");
+    let image = compiled(&state(&with_dhcp), &here(), &[]).image;
+    let flags = PortRecord::MORE_ADDRESSES | PortRecord::DHCP;
+    assert_eq!(common::example::port(&image, RED).1.flags, flags);
     assert!(*network > 0, "slot 0 stands for none");
     assert_eq!(image.networks[network].epoch, 1);
     assert_eq!(image.policies[&port.policy].rules, 7);

@@ -67,8 +67,8 @@ impl Scope<'_> {
 
     fn object(&self, kind: &str, name: &str) -> String {
         match name {
-            "" => format!("{kind} {}", self.network.name),
-            _ => format!("{kind} {name} of network {}", self.network.name),
+            "" => format!("{kind} {}", self.network.full_name()),
+            _ => format!("{kind} {name} of network {}", self.network.full_name()),
         }
     }
 
@@ -225,7 +225,7 @@ impl Scope<'_> {
     }
 
     fn label(&self, sets: &GroupSets<'_>, compiled: &mut Compiled) {
-        let name = self.network.name.to_string();
+        let name = self.network.full_name();
         let label = NetworkLabel {
             name: name.clone(),
             vni: self.network.vni.get(),
@@ -277,7 +277,7 @@ fn port_label(port: &PlacedPort<'_>) -> PortLabel {
     let local = port.local;
     PortLabel {
         name: local.node.name.to_string(),
-        network: local.network.name.to_string(),
+        network: local.network.full_name(),
         interface: local.port.interface.to_string(),
         degraded: Vec::new(),
     }

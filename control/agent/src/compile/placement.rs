@@ -85,7 +85,7 @@ impl<'a> Placement<'a> {
             }
             Err(reason) => self.degraded.push(Degraded {
                 interface: name.to_owned(),
-                network: Some(local.network.name.to_string()),
+                network: Some(local.network.full_name()),
                 node: Some(local.node.name.to_string()),
                 reason,
             }),

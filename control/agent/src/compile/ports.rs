@@ -46,17 +46,13 @@ pub(super) fn record(port: &PlacedPort<'_>, context: &Context) -> PortRecord {
 
 fn flags(port: &PlacedPort<'_>) -> u32 {
     let node = port.local.node;
-    let more = if node.addresses().len() > 1 {
-        PortRecord::MORE_ADDRESSES
-    } else {
-        0
-    };
-    let forwarding = if node.forwarding {
-        PortRecord::FORWARDING
-    } else {
-        0
-    };
-    more | forwarding
+    let flags = [
+        (PortRecord::MORE_ADDRESSES, node.addresses().len() > 1),
+        (PortRecord::FORWARDING, node.forwarding),
+        (PortRecord::DHCP, node.dhcp),
+    ];
+    let set = flags.iter().filter(|(_, is_set)| *is_set);
+    set.fold(0, |all, (flag, _)| all | flag)
 }
 
 /// Gives each of `ports` its ring.

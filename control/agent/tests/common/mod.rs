@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod example;
+pub(crate) mod fake_backend;
 pub(crate) mod fake_host;
+pub(crate) mod fake_manager;
 pub(crate) mod image_tables;
+pub(crate) mod resources;
 pub(crate) mod states;
 pub(crate) mod temporary;
 
@@ -59,4 +62,14 @@ pub(crate) fn tag(vni: u32) -> Tag {
 
 pub(crate) fn virtual_ip(text: &str) -> VirtualIp {
     VirtualIp::from_octets(text.parse::<Ipv4Addr>().unwrap().octets())
+}
+
+/// Waits until `is_so`, which nobody notifies of.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(fake_manager::DEADLINE, async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("{what}"));
 }
