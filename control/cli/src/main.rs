@@ -1,10 +1,16 @@
-//! The `inlay` command: a host's agent, and one view per question of its dataplane.
+//! The `inlay` command: a host's agent, one view per question of its dataplane, and a client of the manager.
 
 mod agent;
+mod apply;
+mod client;
 mod counters;
+#[cfg(test)]
+mod documentation;
 mod drops;
 mod explain;
 mod flows;
+mod manager;
+mod manual;
 mod mappings;
 mod maps;
 mod output;
@@ -13,10 +19,10 @@ mod rules;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use inlay_dataplane::{Error, PIN_ROOT, inspect::Inspection};
 
-use crate::output::Format;
+use crate::{client::failure::Failure, output::Format};
 
 /// `explain` says that the packet is dropped.
 const EXIT_DROPPED: u8 = 3;
@@ -26,8 +32,13 @@ const EXIT_USAGE: u8 = 2;
 /// Private IPv4 networks over an IPv6 fabric.
 #[derive(Debug, Parser)]
 #[command(
+    name = "inlay",
     version,
-    after_help = "Exit codes: 0 done; 1 it failed; 2 it was not typed right; 3 `explain` says: dropped."
+    after_help = "Verbs of a host (agent, maps, ports, mappings, flows, rules, counters, drops, explain, node exec) ask \
+                  this host's dataplane and need no manager; the others ask the manager of the context.\n\n\
+                  Exit codes: 0 done; 1 it failed; 2 it was not typed right; 3 `explain` or `network trace` says: \
+                  dropped; 4 what was named is not there; 5 it is there already, is still used, or was changed \
+                  meanwhile; 6 it is done, and not every host has it in time."
 )]
 struct Cli {
     #[command(flatten)]
@@ -44,6 +55,9 @@ struct Globals {
     /// How it is printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// The context that says which manager is meant; the current one if left out
+    #[arg(long, global = true, env = "INLAY_CONTEXT")]
+    context: Option<String>,
     /// The directory of bpffs that holds the pins of all instances
     #[arg(long, global = true, default_value = PIN_ROOT, hide = true)]
     pin_root: PathBuf,
@@ -64,10 +78,13 @@ impl Globals {
 enum Verb {
     /// Keeps this host's dataplane as a file says, and goes on when the file changes
     Agent(agent::Arguments),
+    /// The manager: its first start, the daemon, and copies of its database
+    #[command(subcommand)]
+    Manager(manager::Verb),
     /// The BPF maps: what they cost, and what is in them
     #[command(subcommand)]
     Maps(maps::Verb),
-    /// The ports of this host, and what is wrong with them
+    /// The ports of this host, and what is wrong with them; `inlay port list` asks the manager
     Ports,
     /// Which host has which address
     Mappings(mappings::Arguments),
@@ -81,6 +98,12 @@ enum Verb {
     Drops(drops::Arguments),
     /// What would become of a packet: asks the loaded program, and changes nothing
     Explain(explain::Arguments),
+    #[command(flatten)]
+    Client(Box<client::command::Verb>),
+    /// Prints what makes a shell complete this command
+    Completions(manual::Completions),
+    /// Prints the manual page, or writes those of all verbs
+    Man(manual::Man),
 }
 
 fn main() -> ExitCode {
@@ -90,13 +113,18 @@ fn main() -> ExitCode {
         Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("inlay: {error:#}");
-            let is_usage = matches!(error.downcast_ref(), Some(Error::Input { .. }));
-            if is_usage {
-                ExitCode::from(EXIT_USAGE)
-            } else {
-                ExitCode::FAILURE
-            }
+            exit_code(&error)
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return ExitCode::from(failure.exit_code());
+    }
+    match error.downcast_ref() {
+        Some(Error::Input { .. }) => ExitCode::from(EXIT_USAGE),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -111,6 +139,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let globals = &cli.globals;
     match &cli.verb {
         Verb::Agent(arguments) => agent::run(globals, arguments)?,
+        Verb::Manager(verb) => manager::run(globals, verb)?,
         Verb::Maps(verb) => maps::run(globals, verb)?,
         Verb::Ports => ports::run(globals)?,
         Verb::Mappings(arguments) => mappings::run(globals, arguments)?,
@@ -119,14 +148,15 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Counters(arguments) => counters::run(globals, arguments)?,
         Verb::Drops(arguments) => drops::run(globals, arguments)?,
         Verb::Explain(arguments) => return explain::run(globals, arguments),
+        Verb::Client(verb) => return verb.run(globals),
+        Verb::Completions(arguments) => arguments.run(Cli::command())?,
+        Verb::Man(arguments) => arguments.run(Cli::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -142,6 +172,10 @@ mod tests {
     fn what_is_typed() {
         for line in [
             "inlay agent --static host.yaml --instance host1",
+            "inlay manager init --config manager.yaml -o json",
+            "inlay manager backup copy.db --replace",
+            "inlay agent",
+            "inlay agent --config agent.yaml --instance host1",
             "inlay --instance host1 ports -o json",
             "inlay maps get MAPPINGS 100/10.0.1.10",
             "inlay counters --watch",
@@ -154,7 +188,11 @@ mod tests {
         }
         for line in [
             "inlay",
-            "inlay agent",
+            "inlay manager",
+            "inlay manager backup",
+            "inlay agent --rejoin",
+            "inlay agent --once",
+            "inlay agent --static host.yaml --config agent.yaml",
             "inlay ports -o xml",
             "inlay maps get MAPPINGS",
             "inlay explain --port red-a --to 10.0.1.11 --proto tcp",
