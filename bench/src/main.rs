@@ -1,6 +1,7 @@
 //! Measures Inlay beside what it replaces. `cargo xtask bench` runs it; docs/benchmarks.md says how.
 
 mod apply;
+mod control;
 mod frames;
 mod network;
 mod packets;
@@ -34,6 +35,8 @@ enum Bench {
     Network,
     /// A large change on its way to the maps, and the maps' memory.
     Apply,
+    /// The manager with 500 simulated agents: from the API call to the hosts, large networks, reconnecting.
+    Control,
 }
 
 fn main() -> Result<()> {
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         Bench::Packets => packets::run(arguments.rounds)?,
         Bench::Network => network::run(arguments.rounds, &mut |line: &str| eprintln!("{line}"))?,
         Bench::Apply => apply::run(arguments.rounds)?,
+        Bench::Control => control::run(arguments.rounds)?,
     };
     report::print(&measured);
     if let Some(path) = arguments.json {

@@ -21,6 +21,8 @@ pub(crate) enum Bench {
     Network,
     /// How long a host's whole state takes into the maps, and their memory
     Apply,
+    /// The manager with 500 simulated agents: from the API call to the hosts, large networks, reconnecting
+    Control,
     /// Each of them
     All,
 }
@@ -31,7 +33,8 @@ impl Bench {
             Self::Packets => &[Self::Packets],
             Self::Network => &[Self::Network],
             Self::Apply => &[Self::Apply],
-            Self::All => &[Self::Packets, Self::Network, Self::Apply],
+            Self::Control => &[Self::Control],
+            Self::All => &[Self::Packets, Self::Network, Self::Apply, Self::Control],
         }
     }
 
@@ -40,6 +43,7 @@ impl Bench {
             Self::Packets => "packets",
             Self::Network => "network",
             Self::Apply => "apply",
+            Self::Control => "control",
             Self::All => "all",
         }
     }
