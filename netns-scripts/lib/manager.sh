@@ -58,10 +58,12 @@ start() {
 
 # initialise: CA, database and the operator's token; then the operator's context, and a wrapper that uses it.
 initialise() {
-    "$inlay" manager init --config "$run/manager.yaml" --output json >"$run/init.json"
-    sed -n 's/.*"admin_token": *"\([^"]*\)".*/\1/p' "$run/init.json" >"$run/token"
+    (
+        umask 077
+        "$inlay" manager init --config "$run/manager.yaml" --output json >"$run/init.json"
+        sed -n 's/.*"admin_token": *"\([^"]*\)".*/\1/p' "$run/init.json" >"$run/token"
+    )
     cp "$run/manager/ca.pem" "$run/ca.pem"
-    chmod 600 "$run/init.json" "$run/token"
     cat >"$run/inlay" <<EOF
 #!/bin/sh
 # inlay, beside the manager, with the operator's context.

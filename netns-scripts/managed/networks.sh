@@ -17,7 +17,14 @@ server="https://[2001:db8:f:ff::2]:8443"
 
 # inlay VERB...: echoes the line as it is typed on the manager's machine.
 inlay() {
-    printf '$ inlay %s\n' "$*"
+    line='$ inlay'
+    for word in "$@"; do
+        case $word in
+            *" "*) line="$line '$word'" ;;
+            *) line="$line $word" ;;
+        esac
+    done
+    printf '%s\n' "$line"
     "$run/inlay" "$@" >/dev/null
 }
 
@@ -49,16 +56,15 @@ inlay node create b --project red --network main --subnet front --address 10.0.1
 inlay node create c --project red --network main --subnet back --address 10.0.2.10 --host host2
 inlay node create d --project red --network main --subnet front --address 10.0.1.12 --host host1
 
-rules='[{"protocol":"icmp","peer":"group:default"},
-{"protocol":"tcp","ports":"5201","peer":"group:default"},
-{"protocol":"tcp","ports":"8080","peer":"group:default"},
-{"protocol":"udp","ports":"5201","peer":"group:default"},
-{"protocol":"udp","ports":"9000-9999","peer":"group:default"}]'
+open=
+for rule in '"icmp"' '"tcp","ports":"5201"' '"tcp","ports":"8080"' '"udp","ports":"5201"' '"udp","ports":"9000-9999"'; do
+    open="$open${open:+,}{\"protocol\":$rule,\"peer\":\"group:default\"}"
+done
 all='[{"protocol":"all","peer":"0.0.0.0/0"}]'
 network=projects/blue/networks/main
 api POST projects '{"metadata":{"name":"blue"},"spec":{}}'
 api POST projects/blue/networks '{"metadata":{"name":"main"},"spec":{"cidrs":["10.0.0.0/16"]}}'
-api PUT $network/security-groups/default "{\"spec\":{\"inbound\":$rules,\"outbound\":$all}}"
+api PUT $network/security-groups/default "{\"spec\":{\"inbound\":[$open],\"outbound\":$all}}"
 api POST $network/subnets '{"metadata":{"name":"front"},"spec":{"cidr":"10.0.1.0/24"}}'
 api POST "$network/nodes?wait=applied" \
     '{"metadata":{"name":"a"},"spec":{"subnet":"front","addresses":["10.0.1.10"],"placement":{"host":"host1"}}}'

@@ -49,6 +49,15 @@ fn a_minute_without_the_manager_is_not_noticed() -> Result<()> {
     let pings = Pings::start(&hosts.red_a, B, 2000, "0.03")?;
     ensure!(pings.lost()? == 0, "{}", topology.log("host1"));
     topology.start_manager()?;
+    // The agents have waited longer and longer, half a minute at most.
+    let are_back = || {
+        let hosts = ["host1", "host2"].map(|host| topology.json(&format!("host show {host}")));
+        hosts
+            .into_iter()
+            .all(|host| host.is_ok_and(|host| host["status"]["state"] == "ready"))
+    };
+    wait_for("the agents to be back", Duration::from_secs(45), are_back)
+        .with_context(|| topology.log("host1"))?;
     topology.inlay(&format!(
         "node create e {MAIN} --subnet front --address 10.0.1.20 --host host2"
     ))?;
@@ -66,6 +75,7 @@ fn a_host_that_boots_without_its_manager_is_as_before() -> Result<()> {
     else {
         return Ok(());
     };
+    topology.await_disk("host1")?;
     topology.kill_manager()?;
     topology.reboot("host1")?;
     topology.start_agent("host1")?;

@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use inlay_agent::disk::StateFile;
 use serde_json::Value;
 
 use super::{
     Namespace,
-    daemon::{await_ready, binary, impossible, kill, script},
+    daemon::{APPLY_DEADLINE, await_ready, binary, impossible, kill, script},
+    wait_for,
 };
 use crate::scenario::{self, TwoHosts};
 
@@ -133,6 +135,22 @@ impl Managed {
     pub fn json(&self, line: &str) -> Result<Value> {
         let said = self.inlay(&format!("{line} --output json"))?;
         serde_json::from_str(&said).with_context(|| format!("inlay {line} printed {said}"))
+    }
+
+    /// Waits until all that concerns a host is on its disk.
+    ///
+    /// # Errors
+    /// Where it is not in time, or the file cannot be read.
+    pub fn await_disk(&self, host: &str) -> Result<()> {
+        let shown = self.json(&format!("host show {host}"))?;
+        let desired = shown["status"]["desired_revision"].as_u64();
+        let desired = desired.context("a host has a desired revision")?;
+        let file = StateFile::of(&Path::new(RUN).join(host));
+        let is_there = || {
+            let stored = file.read().ok().flatten();
+            stored.is_some_and(|stored| stored.held.revision >= desired)
+        };
+        wait_for("the state on disk", APPLY_DEADLINE, is_there)
     }
 
     /// Takes from a host what a reboot takes: its agent, the loaded programs and maps, `/run`, and the namespaces of
