@@ -17,7 +17,7 @@ const fn program(name: &'static str, package: &'static str) -> Program {
 }
 
 /// What is used, with its use where the name does not tell.
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     program("ip", "iproute2"),
     program("tc", "iproute2"),
     program("ethtool", "ethtool"),
@@ -29,6 +29,8 @@ const PROGRAMS: [Program; 17] = [
     program("traceroute", "traceroute"),
     program("iperf3", "iperf3"),
     program("tcpdump", "tcpdump"),
+    // A DHCP client that is not ours, udhcpc.
+    program("busybox", "busybox"),
     // A client of the API that is not ours.
     program("curl", "curl"),
     // Listeners and senders of single datagrams and connections.
